@@ -1,0 +1,38 @@
+import { ScaledRows } from '../model/rows.ts'
+import type { Scaler } from '../model/scaler.ts'
+import type { WindowStore } from '../windows/store.ts'
+import type { Selection } from './select.ts'
+
+/** Windows of each kind at most: 2 × 3.8 MB at d = 460. */
+const MOST_ROWS = 2048
+
+/** The windows that a bundle keeps: training windows drawn evenly, and whole runs of calibration windows. */
+export async function drawReference(
+  store: WindowStore,
+  scaler: Scaler,
+  selection: Selection,
+): Promise<{ rows: Float32Array; train: number; calibration: [number, number][] }> {
+  const stride = Math.max(1, Math.ceil(selection.train.length / MOST_ROWS))
+  const train = selection.train.filter((_, i) => i % stride === 0)
+  const byNode = [...selection.calibration]
+    // Stable, so that the windows of a node stay in the order of time.
+    .sort((a, b) => store.node[a]! - store.node[b]!)
+    .slice(0, MOST_ROWS)
+  const calibration: [number, number][] = []
+  for (const row of byNode) {
+    const node = store.node[row]! // rows index the store
+    const last = calibration.at(-1)
+    if (last?.[0] === node) last[1]++
+    else calibration.push([node, 1])
+  }
+  const scaled = await ScaledRows.create(store, scaler, Int32Array.of(...train, ...byNode))
+  try {
+    const rows = new Float32Array(scaled.rows * scaled.features)
+    for (let chunk = 0; chunk < scaled.chunks; chunk++) {
+      rows.set(await scaled.load(chunk), scaled.span(chunk).first * scaled.features)
+    }
+    return { rows, train: train.length, calibration }
+  } finally {
+    await scaled.release()
+  }
+}

@@ -1,0 +1,92 @@
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { bootstrap } from '../bootstrap/bootstrap.ts'
+import { defaultConfig, loadConfig } from '../config/load.ts'
+import { loadCatalogue } from '../examon/catalogue.ts'
+import { openHistory } from '../history/history.ts'
+import { interruptible } from './interrupt.ts'
+import { createProgress } from './output.ts'
+
+interface Options {
+  history: string[]
+  out: string
+  config?: string
+  catalogue?: string
+  preset?: 'default' | 'report'
+  seed?: number
+  json?: boolean
+}
+
+const HELP = `
+The layout of the history is found out from the files: wide samples (timestamp, node, one column a metric), windows as
+in the report (avg:X, var:X, max:X, min:X) or in the public set (X_avg, X_std, X_min, X_max), or the raw ExaData tree.
+
+Examples:
+  $ examon-dec bootstrap --history 'history/*.parquet' --out models/mine
+  $ examon-dec bootstrap --history 'exadata/**/*.parquet' --catalogue config/marconi100.catalogue.yaml --out models/m100
+  $ examon-dec bootstrap --history r206n05.parquet --preset report --out models/r206n05
+  $ examon-dec bootstrap --config config/marconi100.yaml --history 'history/*.parquet' --out models/m100 --json`
+
+/** `bootstrap`: history to model bundle. */
+export function bootstrapCommand(): Command {
+  return new Command('bootstrap')
+    .summary('train a model on history and write its bundle')
+    .description(
+      'Builds windows from parquet history, trains autoencoder and DEC, calibrates, and writes a bundle.',
+    )
+    .requiredOption('--history <globs...>', 'parquet files or globs')
+    .requiredOption(
+      '--out <dir>',
+      'folder of the bundle; an older bundle there is replaced when the new one is complete',
+    )
+    .option('--config <file>', 'configuration; its section `training` and its `catalogue` are read')
+    .option('--catalogue <file>', 'metric catalogue of the site; overrides the configuration')
+    .addOption(
+      new Option(
+        '--preset <name>',
+        'overrides training.preset: sizes that grow with the data, or the published report',
+      ).choices(['default', 'report']),
+    )
+    .option('--seed <n>', 'overrides training.seed; same seed, history and machine: same bundle', seed)
+    .option('--json', 'print the result as JSON on stdout')
+    .addHelpText('after', HELP)
+    .action(run)
+}
+
+async function run(options: Options): Promise<void> {
+  const config = options.config === undefined ? defaultConfig() : loadConfig(options.config)
+  const training = {
+    ...config.training,
+    ...(options.preset === undefined ? {} : { preset: options.preset }),
+    ...(options.seed === undefined ? {} : { seed: options.seed }),
+  }
+  const cataloguePath = options.catalogue ?? config.catalogue
+  const catalogue = cataloguePath === undefined ? null : loadCatalogue(cataloguePath)
+  await interruptible(async (signal) => {
+    const history = await openHistory(options.history)
+    try {
+      const result = await bootstrap({
+        history,
+        catalogue,
+        training,
+        out: options.out,
+        progress: createProgress(),
+        signal,
+      })
+      for (const guard of result.guards) {
+        if (guard.result === 'warning') process.stderr.write(`warning: ${guard.message}\n`)
+      }
+      if (options.json === true) process.stdout.write(`${JSON.stringify(result)}\n`)
+      else process.stderr.write(`bundle ${result.out}, model ${result.version}\n`)
+    } finally {
+      history.close()
+    }
+  })
+}
+
+function seed(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff || text.trim() === '') {
+    throw new InvalidArgumentError('a whole number from 0 to 4294967295 is needed.')
+  }
+  return value
+}

@@ -1,0 +1,130 @@
+/** Configuration keys of sources and sinks. */
+import Type from 'typebox'
+import { path, section, text, time } from './kinds.ts'
+
+const brokers = Type.Array(
+  text({ description: 'Address of a broker.', examples: ['kafka-1.example.org:9092'] }),
+  {
+    minItems: 1,
+    description: 'Brokers to ask first, as `host:port`; the rest of the cluster is learned from them.',
+    examples: [['kafka-1.example.org:9092', 'kafka-2.example.org:9092']],
+  },
+)
+
+const anomalousOnly = Type.Boolean({
+  default: false,
+  description: 'Write only flags of anomalous windows. Alarms are always written.',
+})
+
+const speed = Type.Union([Type.Number({ exclusiveMinimum: 0 }), Type.Literal('max')], {
+  default: 1,
+  'x-unit': 'times real time',
+  description: 'Speed of play; `max` is as fast as the windows can be scored.',
+  examples: [10, 'max'],
+})
+
+export const KafkaSourceSchema = section(
+  {
+    type: Type.Literal('kafka'),
+    brokers,
+    topics: Type.Array(text({ description: 'Name of a topic.' }), {
+      minItems: 1,
+      description: 'Topics that carry the samples.',
+      examples: [['examon']],
+    }),
+    group: text({
+      default: 'examon-dec',
+      description: 'Consumer group. Members of one group share the partitions.',
+    }),
+    client_id: text({
+      default: 'examon-dec',
+      description: 'Name of this client in the logs of the brokers.',
+    }),
+    instance_id: Type.Optional(
+      text({
+        description:
+          'Name of this member, unique in the group and the same after a restart (static membership): a restart then takes its partitions up again at once.',
+        examples: ['examon-dec-0'],
+      }),
+    ),
+    from: Type.Enum(['earliest', 'latest'], {
+      default: 'latest',
+      description: 'Where to start in a partition for which the group has no offset yet.',
+    }),
+    state_topic: text({
+      default: 'examon-dec.state',
+      description: 'Compacted topic that keeps the state of each node across restarts.',
+    }),
+  },
+  { description: 'Live samples from Kafka.' },
+)
+
+export const ReplaySourceSchema = section(
+  {
+    type: Type.Literal('replay'),
+    history: Type.Array(path({ description: 'A file, or a glob.' }), {
+      minItems: 1,
+      description: 'Parquet files with samples, played as if they were live.',
+      examples: [['history/**/*.parquet']],
+    }),
+    speed,
+  },
+  { description: 'History played as if it were live; needs no server.' },
+)
+
+export const SimulatorSourceSchema = section(
+  {
+    type: Type.Literal('simulator'),
+    nodes: Type.Integer({ minimum: 1, default: 20, 'x-unit': 'nodes', description: 'Size of the machine.' }),
+    seed: Type.Integer({ minimum: 0, default: 1, description: 'Same seed, same machine and same faults.' }),
+    start: Type.Optional(
+      time({
+        description: 'Time of the first sample.',
+        'x-otherwise': 'now',
+        examples: ['2020-03-09T00:00:00Z'],
+      }),
+    ),
+    days: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        'x-unit': 'simulated days',
+        'x-otherwise': 'endless',
+        description: 'How long to play.',
+      }),
+    ),
+    speed,
+    faults: Type.Boolean({ default: true, description: 'Whether faults happen.' }),
+  },
+  { description: 'A simulated Marconi-100; needs no server.' },
+)
+
+export const KafkaSinkSchema = section(
+  {
+    type: Type.Literal('kafka'),
+    brokers,
+    flags_topic: text({ default: 'examon-dec.flags', description: 'Topic of the flag records.' }),
+    alarms_topic: text({ default: 'examon-dec.alarms', description: 'Topic of the alarm records.' }),
+    anomalous_only: anomalousOnly,
+    create_topics: Type.Boolean({
+      default: true,
+      description: 'Create the topics at start where they are missing.',
+    }),
+  },
+  { description: 'Flags and alarms to Kafka, keyed by node.' },
+)
+
+export const NdjsonSinkSchema = section(
+  {
+    type: Type.Literal('ndjson'),
+    flags: path({
+      description: 'File of the flag records, one JSON object a line.',
+      examples: ['out/flags.ndjson'],
+    }),
+    alarms: path({
+      description: 'File of the alarm records, one JSON object a line.',
+      examples: ['out/alarms.ndjson'],
+    }),
+    anomalous_only: anomalousOnly,
+  },
+  { description: 'Flags and alarms to files; lines are appended.' },
+)

@@ -1,0 +1,24 @@
+import { defaultsOf, readDocument } from './document.ts'
+import { NEEDED_BY_RUN, RULES } from './rules.ts'
+import { type Config, ConfigSchema, type RunConfig } from './schema.ts'
+
+/**
+ * Reads a configuration file: defaults filled in, durations in seconds, times in ms since the epoch, paths absolute
+ * (relative ones start at the file's folder), `${VARIABLE}` expanded.
+ *
+ * @throws ConfigError with every problem found, each with file, line and column.
+ */
+export function loadConfig(file: string, environment = process.env): Config {
+  return readDocument<Config>(file, ConfigSchema, { rules: RULES, environment })
+}
+
+/** As `loadConfig`, and refuses a file that lacks what `run` needs: model, source, sinks. */
+export function loadRunConfig(file: string, environment = process.env): RunConfig {
+  const rules = [...RULES, ...NEEDED_BY_RUN]
+  return readDocument<Config>(file, ConfigSchema, { rules, environment }) as RunConfig
+}
+
+/** The configuration of an empty file, for verbs that need none. */
+export function defaultConfig(): Config {
+  return defaultsOf<Config>(ConfigSchema)
+}

@@ -1,0 +1,106 @@
+/** Checks across the keys of a configuration. */
+import type { Rule } from './document.ts'
+import { formatDuration } from './duration.ts'
+import { type Path, type Problem, pathText } from './problems.ts'
+import type { Config } from './schema.ts'
+
+const problem = (path: Path, message: string): Problem => ({
+  path,
+  at: 'value',
+  message: `${pathText(path)}: ${message}`,
+})
+
+/** A spacing that divides the length, so that windows are made of whole panes. */
+const spacing: Rule<Config> = {
+  reads: ['training'],
+  check({ training: { window, every } }) {
+    if (every === undefined || (every <= window && window % every === 0)) return []
+    const [short, long] = [formatDuration(every), formatDuration(window)]
+    const what =
+      every > window ? `is longer than the window of ${long}` : `does not divide the window of ${long}`
+    return [problem(['training', 'every'], `${short} ${what}`)]
+  },
+}
+
+/** A node is forgotten only after its last window has closed. */
+const patience: Rule<Config> = {
+  reads: ['windows'],
+  check({ windows }) {
+    return (['lateness', 'idle_timeout'] as const)
+      .filter((key) => windows[key] >= windows.forget_after)
+      .map((key) =>
+        problem(
+          ['windows', key],
+          `${formatDuration(windows[key])} is not below windows.forget_after (${formatDuration(windows.forget_after)})`,
+        ),
+      )
+  },
+}
+
+/** Two writers of one file would tear each other's lines. */
+const separateFiles: Rule<Config> = {
+  reads: ['sinks'],
+  check({ sinks = [] }) {
+    const problems: Problem[] = []
+    const owners = new Map<string, string>()
+    for (const [i, sink] of sinks.entries()) {
+      if (sink.type !== 'ndjson') continue
+      for (const key of ['flags', 'alarms'] as const) {
+        const path = ['sinks', i, key]
+        const owner = owners.get(sink[key])
+        if (owner) problems.push(problem(path, `${owner} already writes ${sink[key]}`))
+        owners.set(sink[key], pathText(path))
+      }
+    }
+    return problems
+  },
+}
+
+/** Each kind of record has its own topic, and none comes back in as input. */
+const separateTopics: Rule<Config> = {
+  reads: ['source', 'sinks'],
+  check({ source, sinks = [] }) {
+    const problems: Problem[] = []
+    const read = source?.type === 'kafka' ? [...source.topics, source.state_topic] : []
+    if (source?.type === 'kafka' && source.topics.includes(source.state_topic)) {
+      problems.push(problem(['source', 'state_topic'], `${source.state_topic} is one of source.topics`))
+    }
+    for (const [i, sink] of sinks.entries()) {
+      if (sink.type !== 'kafka') continue
+      if (sink.flags_topic === sink.alarms_topic) {
+        problems.push(problem(['sinks', i, 'alarms_topic'], `${sink.alarms_topic} is also flags_topic`))
+      }
+      for (const key of ['flags_topic', 'alarms_topic'] as const) {
+        if (read.includes(sink[key])) {
+          problems.push(problem(['sinks', i, key], `${sink[key]} is also read by the source`))
+        }
+      }
+    }
+    return problems
+  },
+}
+
+/** Momentum belongs to plain gradient descent. */
+const momentum: Rule<Config> = {
+  reads: ['training'],
+  check({ training }) {
+    return (['pretrain', 'cluster'] as const)
+      .filter((stage) => training[stage].optimiser === 'adam' && training[stage].momentum !== undefined)
+      .map((stage) =>
+        problem(['training', stage, 'momentum'], 'adam has no momentum; leave it out or use sgd'),
+      )
+  },
+}
+
+export const RULES: readonly Rule<Config>[] = [spacing, patience, separateFiles, separateTopics, momentum]
+
+/** What `run` needs and `bootstrap` does not. */
+export const RUN_KEYS = ['model', 'source', 'sinks'] as const
+
+export const NEEDED_BY_RUN: readonly Rule<Config>[] = RUN_KEYS.map((key) => ({
+  reads: [key],
+  check: (config) =>
+    config[key] === undefined
+      ? [{ path: [], at: 'value', message: `${key} is missing, and run needs it` }]
+      : [],
+}))

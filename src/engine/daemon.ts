@@ -1,0 +1,75 @@
+import type { RunConfig } from '../config/schema.ts'
+import { detectorOptions } from '../detect/options.ts'
+import { openBundle } from '../model/bundle.ts'
+import { startHttp } from '../telemetry/http.ts'
+import { createLogger, errorText } from '../telemetry/logger.ts'
+import { Telemetry } from '../telemetry/telemetry.ts'
+import { Engine } from './engine.ts'
+import { createSinks, openSource } from './parts.ts'
+
+/** A stop that takes longer than this is cut short, ms; systemd and Kubernetes kill some seconds later. */
+const STOP_MS = 8000
+
+/**
+ * The daemon: opens model, source, sinks and HTTP port, runs until the signal aborts or a bounded source ends, and
+ * closes in order. Rejects when a part can't be opened, with what is wrong and the configuration key to mend.
+ * `onListening` is told the address of the page; `linger` keeps the page up after a bounded source has ended.
+ */
+export async function runDaemon(
+  config: RunConfig,
+  version: string,
+  signal: AbortSignal,
+  options: { onListening?: (url: string) => void; linger?: boolean } = {},
+): Promise<void> {
+  const telemetry = new Telemetry({ logger: createLogger(config.log.level), version })
+  telemetry.starting({
+    model: config.model,
+    source: config.source.type,
+    sinks: config.sinks.map((sink) => sink.type),
+  })
+  const bundle = openBundle(config.model)
+  const http = await startHttp({ ...config.http, telemetry })
+  options.onListening?.(http.url)
+  try {
+    const { source, checkpoint } = await openSource(config.source, telemetry)
+    const clientId = config.source.type === 'kafka' ? config.source.client_id : 'examon-dec'
+    const engine = new Engine({
+      bundle,
+      source,
+      checkpoint,
+      sinks: createSinks(config.sinks, clientId, telemetry),
+      telemetry,
+      windows: config.windows,
+      detect: detectorOptions(config.detect),
+    })
+    try {
+      await engine.start()
+      await engine.run(signal)
+      if (options.linger === true && !signal.aborted) await aborted(signal)
+      telemetry.stopping(signal.aborted ? 'signal' : 'end of source')
+    } finally {
+      await withDeadline(engine.close())
+    }
+  } finally {
+    await http.close()
+    telemetry.stopped()
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
+async function withDeadline(closing: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const deadline = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, STOP_MS)
+  })
+  try {
+    await Promise.race([closing, deadline])
+  } catch (error) {
+    process.stderr.write(`while closing: ${errorText(error)}\n`)
+  } finally {
+    clearTimeout(timer)
+  }
+}

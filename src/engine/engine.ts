@@ -1,0 +1,223 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { WindowsConfig } from '../config/schema.ts'
+import type { DetectorOptions } from '../detect/detector.ts'
+import type { Bundle } from '../model/bundle.ts'
+import { Scorer } from '../model/scorer.ts'
+import type { Sink } from '../sinks/sink.ts'
+import type { Source, SourceEvent } from '../sources/source.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+import { featureCount } from '../windows/schema.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { parseNodeState } from './node-state.ts'
+import { type Emission, Pipeline } from './pipeline.ts'
+import { Watermark } from './watermark.ts'
+
+export interface EngineParts {
+  bundle: Bundle
+  source: Source
+  sinks: readonly Sink[]
+  /** State across restarts, or null for sources that start anew each time. */
+  checkpoint: Checkpoint | null
+  telemetry: Telemetry
+  windows: WindowsConfig
+  detect: DetectorOptions
+}
+
+/** Longest wait for records, ms: the granularity of watermark, lag and stop. */
+const POLL_MS = 250
+const LAG_EVERY_MS = 1000
+/** Waits between attempts to write to a sink that fails, ms: doubling from the first to the last. */
+const FIRST_RETRY_MS = 250
+const LAST_RETRY_MS = 10_000
+/** Input counts as silent after this many idle time-outs. */
+const SILENT_AFTER = 2
+
+/**
+ * The long-running loop. Order of each turn: records into windows; closed windows into flags; flags into every sink;
+ * then node states; then offsets. Offsets thus stand behind emitted flags: a crash repeats, it never loses.
+ */
+export class Engine {
+  private readonly parts: EngineParts
+  private scorer: Scorer | null = null
+  private pipeline: Pipeline | null = null
+  private watermark = new Watermark([], 0, 0)
+  /** By partition, the offset after the last record taken in. */
+  private readonly positions = new Map<number, number>()
+  private heardMs = Date.now()
+  private silent = false
+  private lagAtMs = 0
+  /** Wall clock at the beginning of the turn. */
+  private nowMs = 0
+
+  constructor(parts: EngineParts) {
+    this.parts = parts
+  }
+
+  /** Loads the model and connects everything; rejects with what is wrong before anything is read. */
+  async start(): Promise<void> {
+    const { bundle, source, sinks, telemetry } = this.parts
+    const { manifest } = bundle
+    this.scorer = await Scorer.create(bundle.model, featureCount(manifest.schema))
+    telemetry.modelLoaded({
+      version: bundle.version,
+      path: bundle.path,
+      trainedToMs: manifest.training.toMs,
+      nodes: manifest.scaler.nodes.length,
+      metrics: manifest.schema.metrics.length,
+      features: featureCount(manifest.schema),
+      centres: manifest.modes.length,
+    })
+    for (const sink of sinks) await sink.start()
+    await source.start()
+  }
+
+  /** Runs until the signal aborts or a bounded source ends. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { source } = this.parts
+    for (;;) {
+      if (signal.aborted) return
+      const event = await source.poll(POLL_MS)
+      if (event.kind === 'end') {
+        await this.finish(signal)
+        return
+      }
+      await this.turn(event, signal)
+    }
+  }
+
+  /** Releases everything; what is not committed is read again by the next start. */
+  async close(): Promise<void> {
+    const { source, sinks, checkpoint } = this.parts
+    const closing = [source.close(), ...sinks.map((sink) => sink.close()), checkpoint?.close()]
+    const failed = (await Promise.allSettled(closing)).find((result) => result.status === 'rejected')
+    await this.scorer?.release()
+    if (failed !== undefined) throw failed.reason
+  }
+
+  private async turn(event: SourceEvent, signal: AbortSignal): Promise<void> {
+    const now = Date.now()
+    this.nowMs = now
+    if (event.kind === 'assigned') await this.assign(event.partitions, now)
+    if (event.kind === 'records') {
+      this.hear(now)
+      this.pipeline?.ingest(event.records, now)
+      for (const { partition, offset } of event.records) this.positions.set(partition, offset + 1)
+    }
+    if (this.pipeline === null) return
+    this.reportLag(now)
+    this.listen(now)
+    const reached = this.watermark.advance(this.parts.source.progress(), now)
+    if (!Number.isFinite(reached)) return
+    this.parts.telemetry.watermark(reached)
+    await this.emit(reached - this.parts.windows.lateness * 1000, signal)
+  }
+
+  /** A bounded source is at its end: what is open is all there will be. */
+  private async finish(signal: AbortSignal): Promise<void> {
+    await this.emit(Number.MAX_SAFE_INTEGER, signal)
+  }
+
+  /** A new assignment: what was in memory for others is void, states come from the checkpoint. */
+  private async assign(partitions: number[], now: number): Promise<void> {
+    const { bundle, telemetry, windows, detect, checkpoint } = this.parts
+    if (this.scorer === null) throw new Error('the engine was not started')
+    this.positions.clear()
+    this.watermark = new Watermark(partitions, windows.idle_timeout * 1000, now)
+    this.pipeline = new Pipeline(
+      bundle,
+      this.scorer,
+      telemetry,
+      {
+        ...detect,
+        futureSkewMs: windows.future_skew * 1000,
+        forgetAfterMs: windows.forget_after * 1000,
+      },
+      (partition, timeMs) => this.watermark.observe(partition, timeMs, this.nowMs),
+    )
+    telemetry.assigned(partitions)
+    if (checkpoint !== null) {
+      const states = new Map(
+        [...(await checkpoint.restore())].flatMap(([node, value]) => {
+          const state = parseNodeState(value)
+          if (state === null) telemetry.sourceEvent('state_unreadable', `state of ${node} starts anew`)
+          return state === null ? [] : [[node, state] as const]
+        }),
+      )
+      this.pipeline.restore(states)
+    }
+    telemetry.ready()
+  }
+
+  private async emit(toMs: number, signal: AbortSignal): Promise<void> {
+    if (this.pipeline === null) return
+    const started = performance.now()
+    const emission = await this.pipeline.close(toMs)
+    if (emission.flags.length === 0) return
+    if (!(await this.deliver(emission, signal))) return
+    const { telemetry } = this.parts
+    telemetry.closeToFlag((performance.now() - started) / 1000)
+    for (const flag of emission.flags) telemetry.flag(flag)
+    for (const alarm of emission.alarms) telemetry.alarm(alarm)
+    await this.commit(emission)
+  }
+
+  /** Writes to every sink, trying again until each has it; false when the signal aborted before that. */
+  private async deliver(emission: Emission, signal: AbortSignal): Promise<boolean> {
+    const { telemetry } = this.parts
+    for (const sink of this.parts.sinks) {
+      for (let wait = FIRST_RETRY_MS; ; wait = Math.min(2 * wait, LAST_RETRY_MS)) {
+        const started = performance.now()
+        try {
+          await sink.write(emission.flags, emission.alarms)
+          const seconds = (performance.now() - started) / 1000
+          telemetry.sinkWrote(sink.kind, emission.flags.length, emission.alarms.length, seconds)
+          if (wait > FIRST_RETRY_MS) telemetry.ready()
+          break
+        } catch (error) {
+          telemetry.sinkFailed(sink.kind, error)
+          telemetry.notReady(`sink ${sink.kind} does not take flags`)
+        }
+        // An abort ends the wait; the flags are made again from the samples by the next start.
+        await sleep(wait, undefined, { signal }).catch(() => {})
+        if (signal.aborted) return false
+      }
+    }
+    return true
+  }
+
+  private async commit(emission: Emission): Promise<void> {
+    const { source, checkpoint, telemetry } = this.parts
+    const started = performance.now()
+    const offsets = new Map(this.positions)
+    for (const [partition, offset] of this.pipeline?.neededOffsets() ?? []) {
+      offsets.set(partition, Math.min(offset, offsets.get(partition) ?? offset))
+    }
+    try {
+      await checkpoint?.save(emission.states)
+      await source.commit(offsets)
+      telemetry.commitDone((performance.now() - started) / 1000)
+    } catch (error) {
+      // The next commit covers this one; until then a crash repeats a little more.
+      telemetry.commitFailed(error)
+    }
+  }
+
+  private reportLag(now: number): void {
+    if (now - this.lagAtMs < LAG_EVERY_MS) return
+    this.lagAtMs = now
+    this.parts.telemetry.lag(this.parts.source.progress())
+  }
+
+  private hear(now: number): void {
+    this.heardMs = now
+    if (!this.silent) return
+    this.silent = false
+    this.parts.telemetry.inputBack()
+  }
+
+  private listen(now: number): void {
+    if (this.silent || now - this.heardMs < SILENT_AFTER * this.parts.windows.idle_timeout * 1000) return
+    this.silent = true
+    this.parts.telemetry.inputSilent(this.heardMs)
+  }
+}

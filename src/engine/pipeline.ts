@@ -1,0 +1,199 @@
+import { Detector, type DetectorOptions, type NodeState } from '../detect/detector.ts'
+import type { AlarmRecord, FlagRecord } from '../detect/records.ts'
+import { Decoder } from '../examon/decode.ts'
+import type { SampleHandler } from '../examon/sample.ts'
+import type { Bundle } from '../model/bundle.ts'
+import { SCORE_ROWS, type Scorer } from '../model/scorer.ts'
+import type { SourceRecord } from '../sources/source.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+import { Assembler, type ClosedWindow } from '../windows/assembler.ts'
+import { coverage } from '../windows/coverage.ts'
+import { featureCount } from '../windows/schema.ts'
+
+export interface PipelineOptions extends DetectorOptions {
+  /** Samples further ahead of the clock are dropped, ms. */
+  futureSkewMs: number
+  /** A node without samples for this long is forgotten, ms. */
+  forgetAfterMs: number
+}
+
+/** What a turn of the pipeline brings out. */
+export interface Emission {
+  flags: FlagRecord[]
+  alarms: AlarmRecord[]
+  /** Nodes whose state changed. */
+  states: Map<string, NodeState>
+}
+
+/** A node's window to be flagged: row of the block, and whether it holds enough to be scored. */
+interface Row {
+  row: number
+  coverage: number
+  scorable: boolean
+}
+
+/**
+ * Records → samples → windows → scores → flags and alarms, for one assignment of partitions. No I/O but the model:
+ * the same records in the same order give the same emissions.
+ */
+export class Pipeline {
+  private readonly bundle: Bundle
+  private readonly scorer: Scorer
+  private readonly telemetry: Telemetry
+  private readonly options: PipelineOptions
+  private readonly decoder = new Decoder()
+  private readonly assembler: Assembler
+  private readonly detector: Detector
+  /** Row of the scaler by node; 0 is for nodes unknown to the model. */
+  private readonly scalerRow = new Map<string, number>()
+  private readonly racks = new Map<string, string | null>()
+  private readonly muted = new Set<string>()
+  private readonly handler: SampleHandler
+  private readonly observe: (partition: number, timeMs: number) => void
+  private nowMs = 0
+  private taken = 0
+
+  /** `observe` is told the time of every sample, for the watermark. */
+  constructor(
+    bundle: Bundle,
+    scorer: Scorer,
+    telemetry: Telemetry,
+    options: PipelineOptions,
+    observe: (partition: number, timeMs: number) => void,
+  ) {
+    this.bundle = bundle
+    this.scorer = scorer
+    this.telemetry = telemetry
+    this.options = options
+    this.observe = observe
+    this.assembler = new Assembler(bundle.manifest.schema)
+    this.detector = new Detector(bundle, options)
+    bundle.manifest.scaler.nodes.forEach((node, i) => {
+      this.scalerRow.set(node, i + 1)
+    })
+    this.handler = this.sampleHandler()
+  }
+
+  /** Takes up where an earlier run stopped. */
+  restore(states: ReadonlyMap<string, NodeState>): void {
+    for (const [node, state] of states) {
+      this.detector.import(node, state)
+      this.racks.set(node, state.rack)
+      if (state.muted) this.muted.add(node)
+      this.assembler.addNode(node)
+    }
+  }
+
+  /** Decodes records into open windows. */
+  ingest(records: readonly SourceRecord[], nowMs: number): void {
+    this.nowMs = nowMs
+    this.taken = 0
+    for (const record of records) this.decoder.decode(record, this.handler)
+    this.telemetry.recordsRead(records.length)
+    this.telemetry.samplesTaken(this.taken)
+  }
+
+  /** Closes and scores every window that ends at or before `toMs`. */
+  async close(toMs: number): Promise<Emission> {
+    const emission: Emission = { flags: [], alarms: [], states: new Map() }
+    for (const window of this.assembler.close(toMs)) {
+      await this.flagWindow(window, emission)
+      for (const node of this.detector.forget(window.endMs - this.options.forgetAfterMs)) {
+        this.racks.delete(node)
+        this.muted.delete(node)
+        this.telemetry.nodeForgotten(node)
+      }
+    }
+    for (const { node } of emission.flags) {
+      const state = this.detector.export(node)
+      if (state !== null) emission.states.set(node, state)
+    }
+    return emission
+  }
+
+  /** By partition, the lowest offset that an open window still needs. */
+  neededOffsets(): Map<number, number> {
+    return this.assembler.neededOffsets()
+  }
+
+  private sampleHandler(): SampleHandler {
+    return {
+      sample: (series, value, timeMs, record) => {
+        if (timeMs > this.nowMs + this.options.futureSkewMs) {
+          this.telemetry.dropped(
+            'future',
+            `${series.node} ${series.sensor} at ${new Date(timeMs).toISOString()}`,
+          )
+          return
+        }
+        this.observe(record.partition, timeMs)
+        const refusal = this.assembler.add(series, value, timeMs, record.partition, record.offset)
+        if (refusal === null) {
+          this.taken++
+          if (!this.racks.has(series.node)) this.racks.set(series.node, series.rack)
+        } else {
+          this.telemetry.dropped(refusal, `${series.node} ${series.sensor}`)
+        }
+      },
+      maintenance: (node, rack, muted) => {
+        if (muted) this.muted.add(node)
+        else this.muted.delete(node)
+        if (rack !== null) this.racks.set(node, rack)
+      },
+      drop: (reason, record, detail) => {
+        this.telemetry.dropped(reason, `partition ${record.partition} offset ${record.offset}: ${detail}`)
+      },
+    }
+  }
+
+  private async flagWindow(window: ClosedWindow, emission: Emission): Promise<void> {
+    const { schema } = this.bundle.manifest
+    const metrics = schema.metrics.length
+    const d = featureCount(schema)
+    const rows: Row[] = []
+    for (let row = 0; row < window.block.rows; row++) {
+      const node = this.assembler.nodes[row]! // one row a slot
+      if (this.detector.isEmitted(node, window.endMs)) continue
+      const share = coverage(schema.metrics, window.block.counts, row * metrics)
+      if (share === 0 && !this.detector.knows(node)) continue
+      rows.push({ row, coverage: share, scorable: this.detector.isScorable(share) })
+    }
+    for (let first = 0; first < rows.length; first += SCORE_ROWS) {
+      await this.flagRows(window, rows.slice(first, first + SCORE_ROWS), d, emission)
+    }
+    const scored = rows.filter(({ scorable }) => scorable).length
+    this.telemetry.windowsClosed(scored, rows.length - scored)
+  }
+
+  private async flagRows(window: ClosedWindow, rows: Row[], d: number, emission: Emission): Promise<void> {
+    const scorable = rows.filter((row) => row.scorable)
+    const values = new Float64Array(scorable.length * d)
+    const nodes = new Int32Array(scorable.length)
+    scorable.forEach(({ row }, i) => {
+      values.set(window.block.values.subarray(row * d, (row + 1) * d), i * d)
+      nodes[i] = this.scalerRow.get(this.assembler.nodes[row]!) ?? 0 // one row a slot
+    })
+    const started = performance.now()
+    const scores = scorable.length === 0 ? null : await this.scorer.score(values, nodes, scorable.length)
+    if (scores !== null) {
+      this.telemetry.scored(scorable.length, (performance.now() - started) / 1000)
+      let clipped = 0
+      for (let i = 0; i < scorable.length; i++) clipped += scores.clipped[i]! // one entry a row
+      this.telemetry.clipped(clipped, scorable.length * d)
+    }
+    let next = 0
+    for (const { row, coverage: share, scorable: isScored } of rows) {
+      const node = this.assembler.nodes[row]! // one row a slot
+      const facts = {
+        node,
+        rack: this.racks.get(node) ?? null,
+        muted: this.muted.has(node),
+        rebooted: window.rebooted[row] === 1,
+      }
+      const result = this.detector.take(facts, window.block, row, share, isScored ? scores : null, next)
+      if (isScored) next++
+      emission.flags.push(result.flag)
+      if (result.alarm !== null) emission.alarms.push(result.alarm)
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import type { PartitionProgress } from '../sources/source.ts'
+
+interface Partition {
+  /** Newest sample time read, ms; -Infinity before the first. */
+  newestMs: number
+  /** Wall clock at the last sample, or at assignment, ms. */
+  heardMs: number
+}
+
+/**
+ * How far event time has come: every partition has been read up to the watermark. A partition that is read to its
+ * end and has been quiet for the idle time-out no longer holds the others back; when all are, the wall clock leads.
+ * Never goes back.
+ */
+export class Watermark {
+  private readonly partitions = new Map<number, Partition>()
+  private readonly idleMs: number
+  private value = Number.NEGATIVE_INFINITY
+
+  constructor(partitions: readonly number[], idleMs: number, nowMs: number) {
+    this.idleMs = idleMs
+    for (const partition of partitions) {
+      this.partitions.set(partition, { newestMs: Number.NEGATIVE_INFINITY, heardMs: nowMs })
+    }
+  }
+
+  observe(partition: number, timeMs: number, nowMs: number): void {
+    const entry = this.partitions.get(partition)
+    if (entry === undefined) return // of an assignment that has ended
+    if (timeMs > entry.newestMs) entry.newestMs = timeMs
+    entry.heardMs = nowMs
+  }
+
+  advance(progress: readonly PartitionProgress[], nowMs: number): number {
+    let least = Number.POSITIVE_INFINITY
+    let newest = Number.NEGATIVE_INFINITY
+    let active = 0
+    for (const { partition, position, end } of progress) {
+      const entry = this.partitions.get(partition)
+      if (entry === undefined) continue
+      newest = Math.max(newest, entry.newestMs)
+      if (position >= end && nowMs - entry.heardMs >= this.idleMs) continue
+      active++
+      least = Math.min(least, entry.newestMs)
+    }
+    const reached = active > 0 ? least : this.partitions.size > 0 ? Math.max(newest, nowMs) : this.value
+    this.value = Math.max(this.value, reached)
+    return this.value
+  }
+}

@@ -1,0 +1,152 @@
+import type { SourceRecord } from '../sources/source.ts'
+import { rackOfNode } from './node-name.ts'
+import { LAST_SECOND, parseNumber } from './payload.ts'
+import type { DropReason, SampleHandler, Series } from './sample.ts'
+
+const OPENING = new Set([...'{['].map((c) => c.charCodeAt(0)))
+const CLOSING = new Set([...'}]'].map((c) => c.charCodeAt(0)))
+/** Space and below: what JSON allows around a document. */
+const BLANK = 0x20
+
+/** True when the first and last characters are those of a JSON object or list; `value;seconds` ends in a digit. */
+export function looksLikeJson(value: Buffer): boolean {
+  let last = value.length - 1
+  while (last > 0 && (value[last] as number) <= BLANK) last--
+  if (!CLOSING.has(value[last] as number)) return false // the caller has seen to it that there is a byte
+  let first = 0
+  while (first < last && (value[first] as number) <= BLANK) first++
+  return OPENING.has(value[first] as number)
+}
+
+/** Makes a series, or returns null where there are too many. */
+export type NewSeries = (node: string, rack: string | null, sensor: string) => Series | null
+
+interface NodeSeries {
+  rack: string | null
+  sensors: Map<string, Series>
+}
+
+/**
+ * Node-keyed JSON. The Kafka key is the node unless the document names one (`node`, or `node` among `tags`); times are ms:
+ * `{"metric"|"name": "ambient", "value": 21.4, "timestamp": 1658832080010}`, a list of these, or
+ * `{"timestamp": 1658832080010, "metrics": {"ambient": 21.4}}`.
+ */
+export class JsonDecoder {
+  readonly #nodes = new Map<string, NodeSeries>()
+  readonly #newSeries: NewSeries
+  readonly #ownPlugin: string
+  readonly #channel: string
+
+  /** `ownPlugin` is never read, and where a document names a channel it must be `channel`. */
+  constructor(newSeries: NewSeries, ownPlugin: string, channel: string) {
+    this.#newSeries = newSeries
+    this.#ownPlugin = ownPlugin
+    this.#channel = channel
+  }
+
+  decode(record: SourceRecord, value: Buffer, handler: SampleHandler): void {
+    let document: unknown
+    try {
+      document = JSON.parse(value.toString('utf8'))
+    } catch (error) {
+      handler.drop('bad_payload', record, (error as Error).message)
+      return
+    }
+    for (const item of Array.isArray(document) ? document : [document]) this.#item(item, record, handler)
+  }
+
+  #item(item: unknown, record: SourceRecord, handler: SampleHandler): void {
+    if (!isObject(item)) {
+      handler.drop('bad_payload', record, 'neither an object nor a list of objects')
+      return
+    }
+    const tags = isObject(item.tags) ? item.tags : {}
+    if (tags.plugin === this.#ownPlugin) {
+      handler.drop('own_output', record, `plugin ${this.#ownPlugin}`)
+      return
+    }
+    if (tags.chnl !== undefined && tags.chnl !== this.#channel) {
+      handler.drop('not_data', record, `channel ${excerpt(tags.chnl)}`)
+      return
+    }
+    const name = item.metric ?? item.name
+    const several = isObject(item.metrics) ? Object.entries(item.metrics) : null
+    if (several === null && (typeof name !== 'string' || name === '')) {
+      handler.drop('bad_payload', record, 'neither "metric", "name" nor "metrics"')
+      return
+    }
+    const node = nodeOf(item.node ?? tags.node, record.key)
+    if (node === null) {
+      handler.drop('no_node', record, 'neither "node" nor a key that names one')
+      return
+    }
+    const timeMs = timeOf(item.timestamp)
+    if (timeMs === undefined) {
+      handler.drop('bad_time', record, `timestamp ${excerpt(item.timestamp)}, ms since 1970 are needed`)
+      return
+    }
+    const known = this.#nodes.get(node)
+    const rack = text(item.rack ?? tags.rack) ?? known?.rack ?? rackOfNode(node)
+    for (const [sensor, value] of several ?? [[name as string, item.value] as const]) {
+      const number = numberOf(value)
+      if (typeof number === 'string') {
+        handler.drop(number, record, `${sensor}: ${excerpt(value)}`)
+        continue
+      }
+      const series = known?.sensors.get(sensor) ?? this.#series(node, rack, sensor)
+      if (series === null) handler.drop('bad_topic', record, 'too many series')
+      else handler.sample(series, number, timeMs, record)
+    }
+  }
+
+  #series(node: string, rack: string | null, sensor: string): Series | null {
+    let known = this.#nodes.get(node)
+    const found = known?.sensors.get(sensor)
+    if (found !== undefined) return found
+    const series = this.#newSeries(node, rack, sensor)
+    if (series === null) return null
+    if (known === undefined) {
+      known = { rack, sensors: new Map() }
+      this.#nodes.set(node, known)
+    }
+    known.sensors.set(sensor, series)
+    return series
+  }
+}
+
+/** Characters of a bad value that go into a message. */
+const EXCERPT_LENGTH = 60
+
+function excerpt(value: unknown): string {
+  return String(JSON.stringify(value)).slice(0, EXCERPT_LENGTH)
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Racks are names, but some publishers write them as numbers. */
+function text(value: unknown): string | null {
+  if (typeof value === 'number') return String(value)
+  return typeof value === 'string' && value !== '' ? value : null
+}
+
+/** A key with a slash is an MQTT topic and names no node by itself. */
+function nodeOf(named: unknown, key: Buffer | null): string | null {
+  if (named !== undefined) return text(named)
+  const node = key?.toString('utf8') ?? ''
+  return node === '' || node.includes('/') ? null : node
+}
+
+function timeOf(timestamp: unknown): number | undefined {
+  const ms = typeof timestamp === 'string' ? parseNumber(timestamp) : timestamp
+  return typeof ms === 'number' && ms >= 0 && ms <= LAST_SECOND * 1000 ? Math.trunc(ms) : undefined
+}
+
+/** The number, also where it is written as a string; otherwise the reason. */
+function numberOf(value: unknown): number | DropReason {
+  if (value === undefined || value === null || value === '') return 'no_value'
+  const number = typeof value === 'string' ? parseNumber(value) : value
+  if (typeof number !== 'number') return 'not_numeric'
+  return Number.isFinite(number) ? number : 'not_finite'
+}

@@ -1,0 +1,244 @@
+/**
+ * Training and encoding as ONNX graphs. One training step (forward, backward, update of every parameter) is one
+ * graph: parameters and optimiser state come in as tensors and leave as tensors, so that a step is one call into the
+ * runtime. Gradients are written out by hand; `test/model/graphs.test.ts` holds them against finite differences.
+ */
+import { hasRelu, layerSizes, type Network } from './network.ts'
+import { OnnxGraph } from './onnx.ts'
+
+/**
+ * `sgd`: v ← m·v − rate·g, w ← w + v (Keras' SGD with momentum m).
+ * `adam`: Kingma & Ba 2015, with the bias correction folded into the rate by the caller.
+ */
+export type Optimiser = { kind: 'sgd'; momentum: number } | { kind: 'adam' }
+
+/** Kingma & Ba 2015, section 2, and Keras' epsilon, which keeps float32 quotients of tiny moments tame. */
+export const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 } as const
+
+/** The clustering term γ·KL(p‖q) beside the reconstruction error. */
+export interface Clustering {
+  centres: number
+  gamma: number
+}
+
+/** A parameter and its optimiser state, as names of tensors. */
+export interface ParameterNames {
+  name: string
+  shape: number[]
+  state: string[]
+}
+
+/** The tensors that a training graph takes and returns (as `next.<name>`), in a fixed order. */
+export function parameterNames(
+  network: Network,
+  optimiser: Optimiser,
+  clustering: Clustering | null,
+): ParameterNames[] {
+  const state = (name: string): string[] =>
+    optimiser.kind === 'sgd' ? [`velocity.${name}`] : [`mean.${name}`, `square.${name}`]
+  const names = layerSizes(network).flatMap(([inputs, outputs], l) => [
+    { name: `weight${l}`, shape: [inputs, outputs], state: state(`weight${l}`) },
+    { name: `bias${l}`, shape: [outputs], state: state(`bias${l}`) },
+  ])
+  if (clustering !== null) {
+    const shape = [clustering.centres, codeSize(network)]
+    names.push({ name: 'centres', shape, state: state('centres') })
+  }
+  return names
+}
+
+/**
+ * One step of mean((y − x)²) [+ γ·mean over rows of KL(p‖q)] by hand-written back-propagation.
+ *
+ * Inputs: `x` [n, d]; `target` [n, k] with clustering; `inverse_rows` [] = 1/n; `rate` []; parameters and state.
+ * Outputs: `next.*`; `squared_error` [] summed over n·d; with clustering `divergence` [] summed over n.
+ */
+export function trainingGraph(
+  network: Network,
+  optimiser: Optimiser,
+  clustering: Clustering | null,
+): Uint8Array {
+  const g = new OnnxGraph('training-step')
+  const d = network.widths[0]! // a network has at least its input
+  const x = g.input('x', 'float', ['n', d])
+  const inverseRows = g.input('inverse_rows', 'float', [])
+  const rate = g.input('rate', 'float', [])
+  const parameters = parameterNames(network, optimiser, clustering)
+  for (const { name, shape, state } of parameters) {
+    for (const tensor of [name, ...state]) g.input(tensor, 'float', shape)
+  }
+
+  const hidden = forward(g, network, x)
+  const last = hidden.length - 1
+  const error = g.node('Sub', [hidden[last]!, x])
+  g.node('ReduceSumSquare', [error], { keepdims: { int: 0 } }, 'squared_error')
+  g.output('squared_error', 'float', [])
+
+  // With SGD the rate rides in the back-propagated error: gradients are linear in it, so no gradient is rescaled.
+  const scale = optimiser.kind === 'sgd' ? g.node('Mul', [inverseRows, rate]) : inverseRows
+  let delta = g.node('Mul', [error, g.node('Mul', [scale, g.scalar(2 / d)])])
+  const update = (name: string, gradient: Gradient): void => {
+    if (optimiser.kind === 'sgd') sgdUpdate(g, name, gradient, optimiser.momentum)
+    else adamUpdate(g, name, gradient, rate)
+  }
+
+  let codeGradient: string | null = null
+  if (clustering !== null) {
+    const target = g.input('target', 'float', ['n', clustering.centres])
+    const terms = divergence(g, hidden[network.codeLayer]!, target, codeSize(network))
+    g.output('divergence', 'float', [])
+    const factor = g.node('Mul', [scale, g.scalar(2 * clustering.gamma)])
+    codeGradient = g.node('Mul', [terms.code, factor])
+    update('centres', { kind: 'value', value: g.node('Mul', [terms.centres, factor]) })
+  }
+
+  for (let l = last - 1; l >= 0; l--) {
+    // hidden[l] is the input of layer l, delta the gradient at its output before the activation.
+    const input = hidden[l]!
+    update(`weight${l}`, { kind: 'product', left: input, right: delta })
+    update(`bias${l}`, {
+      kind: 'value',
+      value: g.node('ReduceSum', [delta, g.axes(0)], { keepdims: { int: 0 } }),
+    })
+    if (l === 0) break
+    delta = g.node('Gemm', [delta, `weight${l}`], { transB: { int: 1 } })
+    if (l === network.codeLayer && codeGradient !== null) delta = g.node('Add', [delta, codeGradient])
+    if (hasRelu(network, l - 1)) {
+      delta = g.node('Where', [g.node('Greater', [input, g.scalar(0)]), delta, g.scalar(0)])
+    }
+  }
+  for (const { name, shape, state } of parameters) {
+    for (const tensor of [name, ...state]) g.output(`next.${tensor}`, 'float', shape)
+  }
+  return g.build()
+}
+
+/**
+ * Rows to codes, and with `centres` to soft assignments. Inputs `x` [n, d], parameters (and `centres` [k, c]).
+ * Outputs `code` [n, c], `squared_error` [n] summed over d, with centres `q` [n, k].
+ */
+export function encodingGraph(network: Network, centres: number | null): Uint8Array {
+  const g = new OnnxGraph('encoding')
+  const x = g.input('x', 'float', ['n', network.widths[0]!])
+  for (const { name, shape } of parameterNames(network, { kind: 'sgd', momentum: 0 }, null)) {
+    g.input(name, 'float', shape)
+  }
+  const hidden = forward(g, network, x)
+  const code = hidden[network.codeLayer]!
+  g.node('Identity', [code], {}, 'code')
+  g.output('code', 'float', ['n', codeSize(network)])
+  const error = g.node('Sub', [hidden[hidden.length - 1]!, x])
+  g.node('ReduceSumSquare', [error, g.axes(1)], { keepdims: { int: 0 } }, 'squared_error')
+  g.output('squared_error', 'float', ['n'])
+  if (centres !== null) {
+    g.input('centres', 'float', [centres, codeSize(network)])
+    const { q } = assignment(g, code, 'centres')
+    g.node('Identity', [q], {}, 'q')
+    g.output('q', 'float', ['n', centres])
+  }
+  return g.build()
+}
+
+export function codeSize(network: Network): number {
+  return network.widths[network.codeLayer]! // createNetwork puts it there
+}
+
+/** Input and the activated output of every layer, as tensor names. Parameters are tensors `weight<l>`, `bias<l>`. */
+export function forward(g: OnnxGraph, network: Network, x: string): string[] {
+  const hidden = [x]
+  layerSizes(network).forEach((_, l) => {
+    const sum = g.node('Gemm', [hidden[l]!, `weight${l}`, `bias${l}`])
+    hidden.push(hasRelu(network, l) ? g.node('Relu', [sum]) : sum)
+  })
+  return hidden
+}
+
+/**
+ * Student-t soft assignment with one degree of freedom (Xie, Girshick & Farhadi 2016, eq. 1):
+ * q_ij ∝ (1 + ‖z_i − μ_j‖²)⁻¹. Returns q, the kernel before normalisation and the squared distances, all [n, k].
+ */
+export function assignment(
+  g: OnnxGraph,
+  code: string,
+  centres: string,
+): { q: string; kernel: string; squaredDistance: string } {
+  const squares = (values: string, keep: number): string =>
+    g.node('ReduceSumSquare', [values, g.axes(1)], { keepdims: { int: keep } })
+  const cross = g.node('Gemm', [code, centres], { transB: { int: 1 }, alpha: { float: -2 } })
+  const sum = g.node('Add', [g.node('Add', [cross, squares(code, 1)]), squares(centres, 0)])
+  // Rounding can leave a point on its centre slightly below zero.
+  const squaredDistance = g.node('Max', [sum, g.scalar(0)])
+  const kernel = g.node('Reciprocal', [g.node('Add', [squaredDistance, g.scalar(1)])])
+  const q = g.node('Div', [kernel, g.node('ReduceSum', [kernel, g.axes(1)], { keepdims: { int: 1 } })])
+  return { q, kernel, squaredDistance }
+}
+
+/**
+ * KL(p‖q) and half its gradients, summed over rows (Xie et al. 2016, eqs. 4 and 5 with α = 1):
+ * ∂L/∂z_i = 2·Σ_j m_ij·(z_i − μ_j), ∂L/∂μ_j = −2·Σ_i m_ij·(z_i − μ_j), m_ij = (p_ij − q_ij)/(1 + ‖z_i − μ_j‖²).
+ */
+function divergence(
+  g: OnnxGraph,
+  code: string,
+  target: string,
+  size: number,
+): { code: string; centres: string } {
+  const { q, kernel } = assignment(g, code, 'centres')
+  const ratio = g.node('Div', [target, q])
+  // p·log(p/q) is 0 where p is 0; Max keeps the logarithm finite there.
+  const terms = g.node('Mul', [target, g.node('Log', [g.node('Max', [ratio, g.scalar(1e-30)])])])
+  g.node('ReduceSum', [terms], { keepdims: { int: 0 } }, 'divergence')
+  const m = g.node('Mul', [g.node('Sub', [target, q]), kernel])
+  const rowSum = g.node('ReduceSum', [m, g.axes(1)], { keepdims: { int: 1 } })
+  const columnSum = g.node('Reshape', [
+    g.node('ReduceSum', [m, g.axes(0)], { keepdims: { int: 0 } }),
+    g.axes(-1, 1),
+  ])
+  const towards = g.node('Gemm', [m, 'centres', g.node('Expand', [g.scalar(0), g.axes(1, size)])])
+  return {
+    code: g.node('Sub', [g.node('Mul', [rowSum, code]), towards]),
+    centres: g.node('Sub', [
+      g.node('Mul', [columnSum, 'centres']),
+      g.node('Gemm', [m, code], { transA: { int: 1 } }),
+    ]),
+  }
+}
+
+/** A gradient: a tensor, or the product leftᵀ·right that an update can take into its own Gemm. */
+type Gradient = { kind: 'value'; value: string } | { kind: 'product'; left: string; right: string }
+
+/** `gradient` already holds the rate. For products the momentum rides in Gemm's C input. */
+function sgdUpdate(g: OnnxGraph, name: string, gradient: Gradient, momentum: number): void {
+  const velocity = `velocity.${name}`
+  if (gradient.kind === 'product') {
+    g.node(
+      'Gemm',
+      [gradient.left, gradient.right, velocity],
+      { transA: { int: 1 }, alpha: { float: -1 }, beta: { float: momentum } },
+      `next.${velocity}`,
+    )
+  } else {
+    const kept = g.node('Mul', [velocity, g.scalar(momentum)])
+    g.node('Sub', [kept, gradient.value], {}, `next.${velocity}`)
+  }
+  g.node('Add', [name, `next.${velocity}`], {}, `next.${name}`)
+}
+
+function adamUpdate(g: OnnxGraph, name: string, gradient: Gradient, rate: string): void {
+  const value =
+    gradient.kind === 'value'
+      ? gradient.value
+      : g.node('Gemm', [gradient.left, gradient.right], { transA: { int: 1 } })
+  const blend = (state: string, beta: number, fresh: string): string =>
+    g.node(
+      'Add',
+      [g.node('Mul', [state, g.scalar(beta)]), g.node('Mul', [fresh, g.scalar(1 - beta)])],
+      {},
+      `next.${state}`,
+    )
+  const mean = blend(`mean.${name}`, ADAM.beta1, value)
+  const square = blend(`square.${name}`, ADAM.beta2, g.node('Mul', [value, value]))
+  const denominator = g.node('Add', [g.node('Sqrt', [square]), g.scalar(ADAM.epsilon)])
+  const step = g.node('Div', [g.node('Mul', [mean, rate]), denominator])
+  g.node('Sub', [name, step], {}, `next.${name}`)
+}

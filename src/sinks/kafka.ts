@@ -1,0 +1,71 @@
+import type { AlarmRecord, FlagRecord } from '../detect/records.ts'
+import { assertReachable, type ClusterAddress, ensureTopics } from '../sources/kafka-cluster.ts'
+import { KafkaWriter, type OutgoingRecord } from './producer.ts'
+import type { Sink } from './sink.ts'
+
+export interface KafkaSinkOptions {
+  brokers: string[]
+  clientId: string
+  flagsTopic: string
+  alarmsTopic: string
+  /** Only flags of anomalous windows; alarms always. */
+  anomalousOnly: boolean
+  /** Create topics that are missing. */
+  createTopics: boolean
+  /** Where the sink stands in the config, for messages; `sinks[0]` unless told. */
+  configKey?: string
+  startTimeoutMs?: number
+  /** Hears of `produce_retry`. */
+  onEvent?: (name: string, detail: string) => void
+}
+
+/** Flags are one record a node and window, about 1/s for a thousand nodes: partitions are for readers, not for speed. */
+const PARTITIONS = 4
+
+/** Flags and alarms as JSON, key = node, each kind to its topic. A node's records stay in order. */
+export class KafkaSink implements Sink {
+  readonly kind = 'kafka'
+  readonly #options: KafkaSinkOptions
+  readonly #address: ClusterAddress
+  #writer: KafkaWriter | null = null
+
+  constructor(options: KafkaSinkOptions) {
+    this.#options = options
+    this.#address = { ...options, brokersKey: `${options.configKey ?? 'sinks[0]'}.brokers` }
+  }
+
+  async start(): Promise<void> {
+    const { flagsTopic, alarmsTopic, createTopics, configKey = 'sinks[0]', onEvent } = this.#options
+    await assertReachable(this.#address)
+    const wanted = { partitions: PARTITIONS, configs: [] }
+    await ensureTopics(
+      this.#address,
+      [
+        { ...wanted, topic: flagsTopic, key: `${configKey}.flags_topic` },
+        { ...wanted, topic: alarmsTopic, key: `${configKey}.alarms_topic` },
+      ],
+      createTopics,
+    )
+    this.#writer = new KafkaWriter(this.#address, onEvent)
+  }
+
+  async write(flags: readonly FlagRecord[], alarms: readonly AlarmRecord[]): Promise<void> {
+    if (this.#writer === null) throw new Error('write before start')
+    const { flagsTopic, alarmsTopic, anomalousOnly } = this.#options
+    const kept = anomalousOnly ? flags.filter((flag) => flag.anomalous) : flags
+    // One write, so that flags and alarms of a window leave together.
+    await this.#writer.write([
+      ...kept.map((flag) => outgoing(flagsTopic, flag)),
+      ...alarms.map((alarm) => outgoing(alarmsTopic, alarm)),
+    ])
+  }
+
+  async close(): Promise<void> {
+    await this.#writer?.close()
+    this.#writer = null
+  }
+}
+
+function outgoing(topic: string, record: FlagRecord | AlarmRecord): OutgoingRecord {
+  return { topic, key: Buffer.from(record.node), value: Buffer.from(JSON.stringify(record)) }
+}

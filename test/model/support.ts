@@ -1,0 +1,77 @@
+/** Stores, scalers and rows made by hand. */
+import type { Initialiser, Layer, Network } from '../../src/model/network.ts'
+import { initialiseLayers } from '../../src/model/network.ts'
+import { createRandom, type Random } from '../../src/model/random.ts'
+import { ScaledRows } from '../../src/model/rows.ts'
+import type { Scaler } from '../../src/model/scaler.ts'
+import { WindowStore } from '../../src/windows/store.ts'
+
+/** Windows of d metrics with one statistic each, 15 minutes apart. */
+export function storeOf(d: number, values: ArrayLike<number>, node: ArrayLike<number> | null = null): WindowStore {
+  const rows = values.length / d
+  const store = new WindowStore(d, d)
+  store.append({
+    rows,
+    node: node === null ? new Int32Array(rows) : Int32Array.from(node),
+    start: Float64Array.from({ length: rows }, (_, i) => i * 900_000),
+    values: Float64Array.from(values),
+    counts: new Uint16Array(rows * d).fill(1),
+    label: new Int8Array(rows).fill(-1),
+  })
+  return store
+}
+
+export function allRows(store: WindowStore): Int32Array {
+  return Int32Array.from({ length: store.rows }, (_, i) => i)
+}
+
+/** Leaves values between -4 and 5 as they are. */
+export function identityScaler(d: number): Scaler {
+  return {
+    nodes: ['a'],
+    features: d,
+    transforms: Array<'none'>(d).fill('none'),
+    lo: new Float64Array(2 * d),
+    range: new Float64Array(2 * d).fill(1),
+    mean: new Float32Array(2 * d),
+  }
+}
+
+/** Hands on the rows as they are; both store and session go afterwards. */
+export async function withRows<T>(
+  d: number,
+  values: ArrayLike<number>,
+  work: (rows: ScaledRows) => Promise<T>,
+): Promise<T> {
+  const store = storeOf(d, values)
+  try {
+    const rows = await ScaledRows.create(store, identityScaler(d), allRows(store))
+    try {
+      return await work(rows)
+    } finally {
+      await rows.release()
+    }
+  } finally {
+    store.close()
+  }
+}
+
+/** Layers with biases off zero, so that no gradient vanishes by symmetry. */
+export function randomLayers(
+  network: Network,
+  random: Random,
+  initialiser: Initialiser = 'variance-scaling',
+): Layer[] {
+  return initialiseLayers(network, initialiser, random).map((layer) => ({
+    ...layer,
+    bias: layer.bias.map(() => 0.2 * random.normal()),
+  }))
+}
+
+/** n rows around each of the given points, normal with the given spread. */
+export function blobs(points: number[][], n: number, spread: number, seed: number): Float32Array {
+  const random = createRandom(seed)
+  return Float32Array.from(
+    points.flatMap((point) => Array.from({ length: n }, () => point.map((v) => v + spread * random.normal())).flat()),
+  )
+}

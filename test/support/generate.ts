@@ -1,0 +1,24 @@
+/** Files of the repository that are made from the schemas in `src`. `npm run generate` writes them. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { configReference } from '../../src/config/reference.ts'
+import { RECORD_SCHEMAS, schemaText } from '../../src/detect/record-schemas.ts'
+
+const root = new URL('../../', import.meta.url)
+
+/** Path from the root of the repository to the text that the file must have. */
+export function generatedFiles(): Map<string, string> {
+  const files = new Map([['docs/configuration.md', configReference()]])
+  for (const [name, schema] of Object.entries(RECORD_SCHEMAS)) {
+    files.set(`config/schemas/${name}`, schemaText(schema))
+  }
+  return files
+}
+
+if (import.meta.main) {
+  for (const [path, text] of generatedFiles()) {
+    const file = new URL(path, root)
+    mkdirSync(dirname(file.pathname), { recursive: true })
+    writeFileSync(file, text)
+  }
+}
