@@ -49,7 +49,8 @@ const DetectSchema = section(
       minimum: 1,
       default: 2,
       'x-unit': 'windows',
-      description: 'So many windows in a row over the threshold make a node anomalous.',
+      description:
+        'So many windows in a row over the threshold make a node anomalous, and so many that cannot be scored make it insufficient or silent.',
     }),
     clear: Type.Integer({
       minimum: 1,

@@ -5,7 +5,10 @@
 import type { AlarmState } from './records.ts'
 
 export interface AlarmOptions {
-  /** So many windows in a row at or over the threshold make a node anomalous. */
+  /**
+   * So many windows in a row at or over the threshold make a node anomalous; so many that can't be scored make it
+   * insufficient or silent (a reboot or a lost read of minutes is no news).
+   */
   dwell: number
   /** So many in a row under it make it normal again. */
   clear: number
@@ -20,6 +23,8 @@ export interface AlarmMemory {
   /** Windows in a row over the threshold, and under it. */
   over: number
   under: number
+  /** Windows in a row that could not be scored. */
+  unscored: number
   /** Warm-up windows still to come. */
   warmup: number
 }
@@ -42,6 +47,7 @@ export function startAlarm(options: AlarmOptions, atMs: number): AlarmMemory {
     sinceMs: atMs,
     over: 0,
     under: 0,
+    unscored: 0,
     warmup: options.warmup,
   }
 }
@@ -60,6 +66,7 @@ export function stepAlarm(
     next.under = observation.anomalous ? 0 : memory.under + 1
     if (next.warmup > 0 && !observation.rebooted) next.warmup--
   }
+  next.unscored = observation.kind === 'scored' ? 0 : memory.unscored + 1
   const state = decide(memory, next, observation, options)
   if (state !== memory.state) {
     next.state = state
@@ -75,7 +82,10 @@ function decide(
   options: AlarmOptions,
 ): AlarmState {
   if (observation.muted) return 'muted'
-  if (observation.kind !== 'scored') return observation.kind
+  if (observation.kind !== 'scored') {
+    // What ended the mute is not known to be any earlier state.
+    return now.unscored >= options.dwell || before.state === 'muted' ? observation.kind : before.state
+  }
   // The window that ends the warm-up still belongs to it.
   if (before.warmup > 0 || now.warmup > 0) return 'learning'
   if (before.state === 'anomalous') return now.under >= options.clear ? 'normal' : 'anomalous'

@@ -12,6 +12,7 @@ const NodeStateSchema = Type.Object({
     sinceMs: Type.Number(),
     over: Type.Number(),
     under: Type.Number(),
+    unscored: Type.Number(),
     warmup: Type.Number(),
   }),
   rack: Type.Union([Type.String(), Type.Null()]),

@@ -7,11 +7,11 @@ import { byId, el, number, percent, scoreClass, scoreText, STATES, svg, when } f
 /** @typedef {import('../store.ts').NodeStatus} NodeStatus */
 
 /** Size of the chart, in its own units; the style sheet scales it. */
-const CHART = { width: 520, height: 190, left: 30, right: 44, top: 8, bottom: 20 }
+const CHART = { width: 520, height: 190, left: 30, right: 60, top: 8, bottom: 20 }
 /** Ticks of the score axis that may be shown. */
 const TICKS = [0, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
 /** Nodes that the list shows while none is chosen. */
-const LISTED = 8
+const LISTED = 7
 
 const root = byId('detail')
 const title = byId('detail-title')
@@ -113,7 +113,7 @@ function contributions({ top }) {
       el('td', { class: 'metric' }, `${c.statistic}:${c.metric}`),
       el('td', { class: 'num' }, number(c.observed)),
       el('td', { class: 'num' }, number(c.expected)),
-      el('td', { class: 'num' }, bar, percent(c.share)),
+      el('td', { class: 'num' }, bar, el('span', { class: 'percent' }, percent(c.share))),
     )
   })
   return table(['metric', 'observed', 'expected', 'share'], [1, 2, 3], rows)

@@ -126,11 +126,11 @@ function paint(cell, { node, score, state, window_end }) {
   cell.title = `${label}, window to ${when(window_end)}`
 }
 
-/** Makes the cells as large as the width and two thirds of the height of the screen allow. */
+/** Makes the cells as large as the width and half the height of the screen allow. */
 function fit() {
   const tallest = Math.max(1, ...columns.map((c) => c.length))
   const width = (root.clientWidth + GAP) / Math.max(1, columns.length) - GAP
-  const height = (window.innerHeight * 0.52) / tallest - GAP
+  const height = (window.innerHeight * 0.5) / tallest - GAP
   const named = width >= NAMED
   root.classList.toggle('named', named)
   const w = named ? Math.min(width, 2 * NAMED) : Math.min(width, CELL.greatest)
