@@ -9,8 +9,8 @@ interface Partition {
 
 /**
  * How far event time has come: every partition has been read up to the watermark. A partition that is read to its
- * end and has been quiet for the idle time-out no longer holds the others back; when all are, the wall clock leads.
- * Never goes back.
+ * end and has been quiet for the idle time-out no longer holds the others back. While all are, the wall clock leads,
+ * so that the last windows close; records that come later (delayed, or from a replay of the past) take over again.
  */
 export class Watermark {
   private readonly partitions = new Map<number, Partition>()
@@ -43,8 +43,8 @@ export class Watermark {
       active++
       least = Math.min(least, entry.newestMs)
     }
-    const reached = active > 0 ? least : this.partitions.size > 0 ? Math.max(newest, nowMs) : this.value
-    this.value = Math.max(this.value, reached)
+    if (active === 0) return this.partitions.size > 0 ? Math.max(newest, nowMs) : this.value
+    this.value = Math.max(this.value, least)
     return this.value
   }
 }

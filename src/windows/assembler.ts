@@ -91,9 +91,12 @@ export class Assembler {
     const starts = [...this.panes.keys()].sort((a, b) => a - b)
     const oldest = starts[0]
     const newest = starts.at(-1)
-    const before = this.closedToMs
-    this.closedToMs = Math.max(before, Math.floor(toMs / this.paneMs) * this.paneMs)
     if (oldest === undefined || newest === undefined) return out
+    const before = this.closedToMs
+    // Nothing beyond the newest pane was there to be closed: while the input pauses, `toMs` follows the wall clock,
+    // and what comes after the pause must not be late for that.
+    const reached = Math.min(Math.floor(toMs / this.paneMs) * this.paneMs, newest + this.lengthMs)
+    this.closedToMs = Math.max(before, reached)
     const first = Math.max(oldest, before) - this.lengthMs + this.paneMs
     for (let start = first; start + this.lengthMs <= toMs && start <= newest; start += this.paneMs) {
       const panes = this.panesOf(start)

@@ -1,0 +1,97 @@
+/** The program as a process of its own: one run to its end, or the daemon with its page and its log. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { stringify } from 'yaml'
+import { until } from './kafka.ts'
+
+const PROGRAM = new URL('../../bin/examon-dec.js', import.meta.url).pathname
+
+export interface Exit {
+  code: number | null
+  signal: NodeJS.Signals | null
+  stdout: string
+  stderr: string
+}
+
+/** Runs `examon-dec ARGS` to its end. */
+export function runProgram(...args: string[]): Promise<Exit> {
+  return launch(args).exit
+}
+
+export interface Daemon {
+  pid: number
+  /** What it has written to stderr so far. */
+  log(): string
+  /** `/metrics` as values by series: `examon_dec_flags_total`, `examon_dec_drops_total{reason="late"}`. */
+  metrics(): Promise<Map<string, number>>
+  /** Body of any other path. */
+  get(path: string): Promise<{ status: number; body: string }>
+  /** Sends the signal and waits for the end. */
+  stop(signal: NodeJS.Signals): Promise<Exit>
+}
+
+/** Starts `run` with the configuration, written to `file`, and waits until its page answers. */
+export async function startDaemon(file: string, config: object): Promise<Daemon> {
+  writeFileSync(file, stringify(config))
+  const { child, exit, log } = launch(['run', '--config', file])
+  let ended: Exit | null = null
+  void exit.then((outcome) => {
+    ended = outcome
+  })
+  let url = ''
+  await until(() => {
+    if (ended !== null) throw new Error(`the daemon ended at once: ${JSON.stringify(ended)}`)
+    url = /"event":"listening","url":"([^"]+)"/.exec(log())?.[1] ?? ''
+    return url !== ''
+  }, 'the daemon serves its page')
+  const get = async (path: string) => {
+    if (ended !== null) throw new Error(`the daemon has ended: ${JSON.stringify(ended)}`)
+    const response = await fetch(new URL(path, url))
+    return { status: response.status, body: await response.text() }
+  }
+  return {
+    pid: child.pid ?? 0,
+    log,
+    get,
+    metrics: async () => parseMetrics((await get('/metrics')).body),
+    stop(signal) {
+      child.kill(signal)
+      return exit
+    },
+  }
+}
+
+/** Every process started here, so that a test that fails leaves none behind. */
+const children = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL')
+})
+
+function launch(args: string[]) {
+  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  children.add(child)
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  const exit = new Promise<Exit>((resolve) => {
+    child.once('close', (code, signal) => {
+      children.delete(child)
+      resolve({ code, signal, stdout, stderr })
+    })
+  })
+  return { child, exit, log: () => stderr }
+}
+
+function parseMetrics(text: string): Map<string, number> {
+  const values = new Map<string, number>()
+  for (const line of text.split('\n')) {
+    const space = line.lastIndexOf(' ')
+    if (!line.startsWith('#') && space > 0) values.set(line.slice(0, space), Number(line.slice(space + 1)))
+  }
+  return values
+}
