@@ -44,7 +44,7 @@ const FAULTS = 10
 const QUIET_MS = 3 * 3_600_000
 const DAY_MS = 86_400_000
 const HISTORY_FROM = Date.parse('2020-03-09T00:00:00Z')
-/** Simulated minutes a second once the faults are judged: a window closes every few seconds. */
+/** Times real time once the faults are judged: a window closes every four seconds. */
 const LINGER_SPEED = 240
 /** The fleet under watch is small, so the threshold is set for one false flag a node in two weeks. */
 const FALSE_FLAGS_PER_NODE_WEEK = 0.5

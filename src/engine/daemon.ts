@@ -13,14 +13,8 @@ const STOP_MS = 8000
 /**
  * The daemon: opens model, source, sinks and HTTP port, runs until the signal aborts or a bounded source ends, and
  * closes in order. Rejects when a part can't be opened, with what is wrong and the configuration key to mend.
- * `onListening` is told the address of the page; `linger` keeps the page up after a bounded source has ended.
  */
-export async function runDaemon(
-  config: RunConfig,
-  version: string,
-  signal: AbortSignal,
-  options: { onListening?: (url: string) => void; linger?: boolean } = {},
-): Promise<void> {
+export async function runDaemon(config: RunConfig, version: string, signal: AbortSignal): Promise<void> {
   const telemetry = new Telemetry({ logger: createLogger(config.log.level), version })
   telemetry.starting({
     model: config.model,
@@ -29,7 +23,7 @@ export async function runDaemon(
   })
   const bundle = openBundle(config.model)
   const http = await startHttp({ ...config.http, telemetry })
-  options.onListening?.(http.url)
+  telemetry.listening(http.url)
   try {
     const { source, checkpoint } = await openSource(config.source, telemetry)
     const clientId = config.source.type === 'kafka' ? config.source.client_id : 'examon-dec'
@@ -45,7 +39,6 @@ export async function runDaemon(
     try {
       await engine.start()
       await engine.run(signal)
-      if (options.linger === true && !signal.aborted) await aborted(signal)
       telemetry.stopping(signal.aborted ? 'signal' : 'end of source')
     } finally {
       await withDeadline(engine.close())
@@ -54,10 +47,6 @@ export async function runDaemon(
     await http.close()
     telemetry.stopped()
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }
 
 async function withDeadline(closing: Promise<void>): Promise<void> {

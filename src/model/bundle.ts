@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { Ajv } from 'ajv'
+import { featureCount } from '../windows/schema.ts'
 import { ModelError } from './errors.ts'
 import { type Manifest, ManifestSchema } from './manifest.ts'
+import { EVIDENCE } from './scoring.ts'
 
 /** Version of the directory's form; another one is refused. */
 export const BUNDLE_FORMAT = 1
@@ -40,6 +42,9 @@ export function writeBundle(
   const target = resolve(path)
   checkReplaceable(target)
   const staging = join(dirname(target), `.${basename(target)}.tmp-${process.pid}`)
+  const old = `${staging}.old`
+  // A killed process may have had the same id, as every first process of a container has.
+  rmSync(staging, { recursive: true, force: true })
   mkdirSync(staging, { recursive: true })
   try {
     const files = {
@@ -55,9 +60,15 @@ export function writeBundle(
     const text = `${JSON.stringify(manifest, null, 2)}\n`
     for (const [name, data] of Object.entries(files)) writeFileSync(join(staging, name), data)
     writeFileSync(join(staging, MANIFEST), text)
-    const old = `${staging}.old`
-    if (existsSync(target)) renameSync(target, old)
-    renameSync(staging, target)
+    rmSync(old, { recursive: true, force: true })
+    const isReplacing = existsSync(target)
+    if (isReplacing) renameSync(target, old)
+    try {
+      renameSync(staging, target)
+    } catch (error) {
+      if (isReplacing) renameSync(old, target)
+      throw error
+    }
     rmSync(old, { recursive: true, force: true })
     return sha256(Buffer.from(text)).slice(0, 12)
   } finally {
@@ -97,7 +108,7 @@ export function openBundle(path: string): Bundle {
     }
     return data
   }
-  return {
+  const bundle: Bundle = {
     path: resolve(path),
     version: sha256(text).slice(0, 12),
     manifest,
@@ -106,6 +117,40 @@ export function openBundle(path: string): Bundle {
     combined: new Float64Array(Uint8Array.from(part(CALIBRATION)).buffer),
     reference: new Float32Array(Uint8Array.from(part(REFERENCE)).buffer),
   }
+  const contradiction = findContradiction(bundle)
+  if (contradiction !== null) {
+    throw new ModelError('bundle_broken', `bundle ${path}: ${contradiction}; train it anew with bootstrap`)
+  }
+  return bundle
+}
+
+/** The first two parts that do not fit each other, as text, or null. */
+function findContradiction({ manifest, reference }: Bundle): string | null {
+  const { schema, network, calibration } = manifest
+  const d = featureCount(schema)
+  const input = network.widths[0]
+  const output = network.widths.at(-1)
+  if (input !== d) return `${d} features in the schema, ${input} at the input of the network`
+  if (output !== d) return `${d} features in the schema, ${output} at the output of the network`
+  if (schema.transforms.length !== d) {
+    return `${d} features in the schema, ${schema.transforms.length} transforms`
+  }
+  const evidence = calibration.evidence.join(', ')
+  if (evidence !== EVIDENCE.join(', ')) {
+    return `evidence ${evidence}; this program gives ${EVIDENCE.join(', ')}`
+  }
+  const scales = calibration.weights.length
+  for (const name of ['centre', 'spread'] as const) {
+    const found = calibration[name].length
+    if (found !== EVIDENCE.length * scales) {
+      return `${EVIDENCE.length} kinds of evidence at ${scales} scales, ${found} ${name}s`
+    }
+  }
+  const windows = manifest.reference.calibration.reduce((sum, [, n]) => sum + n, manifest.reference.train)
+  if (windows * d !== reference.length) {
+    return `${windows} reference windows of ${d} features, ${reference.length} values in ${REFERENCE}`
+  }
+  return null
 }
 
 function parseManifest(path: string, text: Buffer): Manifest {
@@ -138,11 +183,15 @@ function parseManifest(path: string, text: Buffer): Manifest {
 function readPart(path: string, name: string): Buffer {
   try {
     return readFileSync(join(path, name))
-  } catch (error) {
+  } catch (cause) {
+    if (name !== MANIFEST) {
+      const message = `bundle ${path}: ${name} can't be read; copy the whole bundle or make it anew with bootstrap`
+      throw new ModelError('bundle_broken', message, { cause })
+    }
     throw new ModelError(
       'bundle_missing',
       `no bundle at ${path}: ${join(path, name)} can't be read; make one with bootstrap --out`,
-      { cause: error },
+      { cause },
     )
   }
 }

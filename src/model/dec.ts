@@ -91,10 +91,7 @@ export async function trainDec(
           squaredError: seen === 0 ? 0 : squaredError / (seen * rows.features),
         }
         if (!Number.isFinite(update.divergence + update.squaredError) || mass.some(Number.isNaN)) {
-          throw new ModelError(
-            'diverged',
-            `DEC diverged before iteration ${iteration}; lower training.cluster.learning_rate (now ${options.learningRate})`,
-          )
+          throw diverged(iteration, options)
         }
         updates.push(update)
         onUpdate(update)
@@ -114,6 +111,7 @@ export async function trainDec(
     const layers = trainer.layers()
     const centres = trainer.centres()
     await assignAll(rows, encoder, layers, centres, q, assigned)
+    if (columnSums(q, k).some(Number.isNaN)) throw diverged(options.maxIterations, options)
     const shares = new Array<number>(k).fill(0)
     for (const j of assigned) shares[j]! += 1 / rows.rows
     return { layers, centres, shares, updates, stopped }
@@ -121,6 +119,13 @@ export async function trainDec(
     await trainer.release()
     await encoder.release()
   }
+}
+
+function diverged(iteration: number, { learningRate }: ClusterOptions): ModelError {
+  return new ModelError(
+    'diverged',
+    `DEC diverged before iteration ${iteration}; lower training.cluster.learning_rate (now ${learningRate})`,
+  )
 }
 
 /** k-means on the codes of at most KMEANS_ROWS rows, evenly spaced over the set. */

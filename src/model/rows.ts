@@ -60,10 +60,11 @@ export class ScaledRows {
     if (this.loaded !== chunk) {
       this.loaded = -1
       const d = this.features
-      const raw = new Float64Array(SCALE_ROWS * d)
-      const node = new BigInt64Array(SCALE_ROWS)
+      const most = Math.min(SCALE_ROWS, rows)
+      const raw = new Float64Array(most * d)
+      const node = new BigInt64Array(most)
       for (let done = 0; done < rows; ) {
-        const n = Math.min(SCALE_ROWS, rows - done)
+        const n = Math.min(most, rows - done)
         for (let r = 0; r < n; r++) {
           const index = this.indices[first + done + r]! // within the span
           this.store.readValues(index, 1, raw.subarray(r * d, (r + 1) * d))

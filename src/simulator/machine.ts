@@ -76,6 +76,11 @@ export class Machine {
     }))
   }
 
+  /** Simulated time of the 20-second step that comes next, ms; everything before it is emitted. */
+  get timeMs(): number {
+    return this.startMs + this.tick * TICK_MS
+  }
+
   /** Emits all samples and checks before `toMs` that were not emitted yet, in time order. */
   advance(toMs: number, emit: EmitSample, check?: EmitCheck): void {
     const { simulated } = this

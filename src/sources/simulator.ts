@@ -44,6 +44,8 @@ export class SimulatorSource implements Source {
   private readonly checks: (readonly [Buffer, Buffer])[]
   private readonly facts: (readonly [Buffer, string])[][]
   private readonly abort = new AbortController()
+  /** Simulated time at which this source takes the machine over, ms. */
+  private readonly originMs: number
   private atMs: number
   private startedAt = 0
   private offset = 0
@@ -55,7 +57,8 @@ export class SimulatorSource implements Source {
     this.machine = machine
     this.speed = speed
     this.endMs = options.endMs ?? Number.POSITIVE_INFINITY
-    this.atMs = machine.startMs
+    this.originMs = machine.timeMs
+    this.atMs = this.originMs
     const perTick = machine.nodes.length * SAMPLES_PER_NODE_AND_TICK
     this.sliceMs = Math.max(10, Math.round((TICK_MS * BATCH_RECORDS) / perTick))
     this.topics = new Array(machine.nodes.length * SENSORS.length)
@@ -109,7 +112,7 @@ export class SimulatorSource implements Source {
   /** Simulated time that the wall clock has reached. */
   private simulatedNow(): number {
     const speed = this.speed === 'max' ? Number.POSITIVE_INFINITY : this.speed
-    return this.machine.startMs + Math.floor((performance.now() - this.startedAt) * speed)
+    return this.originMs + Math.floor((performance.now() - this.startedAt) * speed)
   }
 
   private take(toMs: number): SourceRecord[] {

@@ -1,7 +1,6 @@
 import type pino from 'pino'
 import { Gauge } from 'prom-client'
-import type { AlarmRecord, AlarmState, FlagRecord } from '../detect/records.ts'
-import { ALARM_STATES } from '../detect/records.ts'
+import type { AlarmRecord, FlagRecord } from '../detect/records.ts'
 import type { DropReason } from '../examon/sample.ts'
 import type { Sink } from '../sinks/sink.ts'
 import type { PartitionProgress } from '../sources/source.ts'
@@ -9,6 +8,7 @@ import { StatusStore } from '../status/store.ts'
 import { errorText } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 import { createMetrics } from './metrics.ts'
+import { NodeGauges } from './nodes.ts'
 import { LogSampler } from './sampling.ts'
 
 /** Drops that a healthy ExaMon bus brings in great number; the others point at something to mend. */
@@ -33,11 +33,6 @@ export interface ModelFacts {
   centres: number
 }
 
-interface NodeSeries {
-  rack: string
-  state: AlarmState
-}
-
 const iso = (ms: number): string => new Date(ms).toISOString()
 
 /**
@@ -49,15 +44,14 @@ export class Telemetry {
   readonly #log: pino.Logger
   readonly #metrics: Metrics
   readonly #drops: LogSampler<DropReason>
-  readonly #nodes = new Map<string, NodeSeries>()
-  readonly #perState: Record<AlarmState, number>
+  readonly #nodes: NodeGauges
 
   constructor(options: { logger: pino.Logger; version: string; now?: () => number }) {
     const now = options.now ?? Date.now
     this.#log = options.logger
     this.#metrics = createMetrics(options.version)
     this.#drops = new LogSampler(now)
-    this.#perState = Object.fromEntries(ALARM_STATES.map((s) => [s, 0])) as Record<AlarmState, number>
+    this.#nodes = new NodeGauges(this.#metrics)
     this.status = new StatusStore({ version: options.version, now })
     const { status } = this
     new Gauge({
@@ -84,6 +78,11 @@ export class Telemetry {
   starting(config: Record<string, unknown>): void {
     this.#notReady('starting')
     this.#log.info({ event: 'starting', version: this.status.daemon.version, config }, 'starting')
+  }
+
+  /** Port 0 takes any free one; the log says which. */
+  listening(url: string): void {
+    this.#log.info({ event: 'listening', url }, `status page and metrics at ${url}`)
   }
 
   ready(): void {
@@ -243,13 +242,7 @@ export class Telemetry {
     const m = this.#metrics
     m.flags.inc()
     if (record.anomalous) m.anomalousFlags.inc()
-    const labels = { node: record.node, rack: record.rack ?? '' }
-    this.#enter(record.node, labels.rack, record.state)
-    if (record.score === null) m.nodeScore.remove(labels)
-    else m.nodeScore.set(labels, record.score)
-    if (record.mode === null) m.nodeMode.remove(labels)
-    else m.nodeMode.set(labels, record.mode)
-    m.nodeWindowEnd.set(labels, Date.parse(record.window_end) / 1000)
+    this.#nodes.set(record)
     this.status.flag(record)
     this.#log.debug(
       {
@@ -273,40 +266,9 @@ export class Telemetry {
 
   /** The node is gone for good: its series and its place on the page go too. */
   nodeForgotten(node: string): void {
-    const series = this.#nodes.get(node)
-    if (series !== undefined) {
-      this.#removeSeries(node, series)
-      this.#nodes.delete(node)
-    }
+    this.#nodes.remove(node)
     this.status.forget(node)
     this.#log.info({ event: 'node_forgotten', node }, `${node} forgotten`)
-  }
-
-  /** Keeps one state series a node, and the count of nodes in each state. */
-  #enter(node: string, rack: string, state: AlarmState): void {
-    const m = this.#metrics
-    const before = this.#nodes.get(node)
-    if (before?.state === state && before.rack === rack) return
-    if (before !== undefined && before.rack !== rack) this.#removeSeries(node, before)
-    else if (before !== undefined) {
-      m.nodeState.remove({ node, ...before })
-      this.#count(before.state, -1)
-    }
-    this.#nodes.set(node, { rack, state })
-    m.nodeState.set({ node, rack, state }, 1)
-    this.#count(state, 1)
-  }
-
-  #removeSeries(node: string, { rack, state }: NodeSeries): void {
-    const m = this.#metrics
-    for (const gauge of [m.nodeScore, m.nodeMode, m.nodeWindowEnd]) gauge.remove({ node, rack })
-    m.nodeState.remove({ node, rack, state })
-    this.#count(state, -1)
-  }
-
-  #count(state: AlarmState, by: number): void {
-    this.#perState[state] += by
-    this.#metrics.nodes.set({ state }, this.#perState[state])
   }
 
   // The output.

@@ -55,7 +55,7 @@ test('defaults are filled in, and durations are seconds', () => {
   const config = loadConfig(write('empty.yaml', '# nothing but a comment\n'), {})
   assert.deepEqual(config, {
     windows: { lateness: 60, idle_timeout: 30, future_skew: 600, forget_after: 86_400 },
-    detect: { min_coverage: 0.5, dwell: 2, clear: 2, warmup: 4, top: 5 },
+    detect: { min_coverage: 0.75, dwell: 2, clear: 2, warmup: 4, top: 5 },
     http: { host: '127.0.0.1', port: 9464 },
     log: { level: 'info' },
     training: {
