@@ -196,7 +196,7 @@ async function publish(request: BootstrapRequest, made: Made): Promise<Bootstrap
     scoringGraph(network, dec.layers, dec.centres, scaler, null),
     store.features,
   )
-  const profiles = await learnProfiles(store, selection.train, selection.calibration, plain, modes)
+  const profiles = await learnProfiles(store, selection.train, selection.calibration, plain, modes, signal)
   await plain.release()
   const model = scoringGraph(network, dec.layers, dec.centres, scaler, profiles)
   const scorer = await Scorer.create(model, store.features)
@@ -214,7 +214,9 @@ async function publish(request: BootstrapRequest, made: Made): Promise<Bootstrap
   step.finish(`threshold at ${calibration.threshold.toFixed(1)} spreads from ${calibration.windows} windows`)
 
   const autoencoderError = made.losses.at(-1) ?? Number.NaN
-  const pca = await pcaError(rows, Math.min(options.code, rows.features - 1, rows.rows - 1))
+  const components = Math.min(options.code, rows.features - 1, rows.rows - 1)
+  // With one feature no component is left: PCA without any is the mean predictor.
+  const pca = components === 0 ? made.meanPredictor : await pcaError(rows, components)
   const guards = checkGuards({
     autoencoderError,
     meanPredictorError: made.meanPredictor,

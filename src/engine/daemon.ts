@@ -7,8 +7,10 @@ import { Telemetry } from '../telemetry/telemetry.ts'
 import { Engine } from './engine.ts'
 import { createSinks, openSource } from './parts.ts'
 
-/** A stop that takes longer than this is cut short, ms; systemd and Kubernetes kill some seconds later. */
-const STOP_MS = 8000
+/** How long a turn under way may go on after the signal, ms: one that writes to a broker that is away would never end. */
+const TURN_MS = 4000
+/** Closing that takes longer than this is cut short, ms; both together stay below ten seconds. */
+const CLOSE_MS = 4000
 
 /**
  * The daemon: opens model, source, sinks and HTTP port, runs until the signal aborts or a bounded source ends, and
@@ -38,7 +40,8 @@ export async function runDaemon(config: RunConfig, version: string, signal: Abor
     })
     try {
       await engine.start()
-      await engine.run(signal)
+      // Closing ends a write that is being retried; what it held is made again from the samples by the next start.
+      await Promise.race([engine.run(signal), aborted(signal, TURN_MS)])
       telemetry.stopping(signal.aborted ? 'signal' : 'end of source')
     } finally {
       await withDeadline(engine.close())
@@ -49,10 +52,21 @@ export async function runDaemon(config: RunConfig, version: string, signal: Abor
   }
 }
 
+/** Resolves some time after the signal. */
+function aborted(signal: AbortSignal, afterMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const later = (): void => {
+      setTimeout(resolve, afterMs).unref()
+    }
+    if (signal.aborted) later()
+    else signal.addEventListener('abort', later, { once: true })
+  })
+}
+
 async function withDeadline(closing: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const deadline = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, STOP_MS)
+    timer = setTimeout(resolve, CLOSE_MS)
   })
   try {
     await Promise.race([closing, deadline])

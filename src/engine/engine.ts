@@ -41,8 +41,8 @@ export class Engine {
   private scorer: Scorer | null = null
   private pipeline: Pipeline | null = null
   private watermark = new Watermark([], 0, 0)
-  /** By partition, the offset after the last record taken in. */
-  private readonly positions = new Map<number, number>()
+  /** By partition, the offset after the last record taken in, or where reading begins. */
+  private positions = new Map<number, number>()
   private heardMs = Date.now()
   private silent = false
   private lagAtMs = 0
@@ -75,7 +75,7 @@ export class Engine {
   async run(signal: AbortSignal): Promise<void> {
     const { source } = this.parts
     for (;;) {
-      if (signal.aborted) return
+      if (signal.aborted) return await this.commit(new Map())
       const event = await source.poll(POLL_MS)
       if (event.kind === 'end') {
         await this.finish(signal)
@@ -119,20 +119,25 @@ export class Engine {
 
   /** A new assignment: what was in memory for others is void, states come from the checkpoint. */
   private async assign(partitions: number[], now: number): Promise<void> {
-    const { bundle, telemetry, windows, detect, checkpoint } = this.parts
+    const { bundle, source, telemetry, windows, detect, checkpoint } = this.parts
     if (this.scorer === null) throw new Error('the engine was not started')
-    this.positions.clear()
-    this.watermark = new Watermark(partitions, windows.idle_timeout * 1000, now)
+    this.positions = new Map(source.progress().map(({ partition, position }) => [partition, position]))
+    // Only a bus tells the time of today; history and simulator have a clock of their own, and an end.
+    const isLive = source.kind === 'kafka'
+    const idleMs = isLive ? windows.idle_timeout * 1000 : Number.POSITIVE_INFINITY
+    this.watermark = new Watermark(partitions, idleMs, now)
     this.pipeline = new Pipeline(
       bundle,
       this.scorer,
       telemetry,
       {
         ...detect,
-        futureSkewMs: windows.future_skew * 1000,
+        futureSkewMs: isLive ? windows.future_skew * 1000 : Number.POSITIVE_INFINITY,
         forgetAfterMs: windows.forget_after * 1000,
       },
-      (partition, timeMs) => this.watermark.observe(partition, timeMs, this.nowMs),
+      // A node whose clock is ahead must not make the samples of all others late.
+      (partition, timeMs) =>
+        this.watermark.observe(partition, isLive ? Math.min(timeMs, this.nowMs) : timeMs, this.nowMs),
     )
     telemetry.assigned(partitions)
     if (checkpoint !== null) {
@@ -143,8 +148,10 @@ export class Engine {
           return state === null ? [] : [[node, state] as const]
         }),
       )
-      this.pipeline.restore(states)
+      this.pipeline.restore(states, partitions)
     }
+    // Fixes where a new group begins: a crash before the first window's end must not skip what came meanwhile.
+    await this.commit(new Map())
     telemetry.ready()
   }
 
@@ -153,12 +160,16 @@ export class Engine {
     const started = performance.now()
     const emission = await this.pipeline.close(toMs)
     if (emission.flags.length === 0) return
-    if (!(await this.deliver(emission, signal))) return
+    if (!(await this.deliver(emission, signal))) {
+      this.pipeline = null // its windows are gone undelivered, so nothing may be committed any more
+      return
+    }
     const { telemetry } = this.parts
     telemetry.closeToFlag((performance.now() - started) / 1000)
     for (const flag of emission.flags) telemetry.flag(flag)
     for (const alarm of emission.alarms) telemetry.alarm(alarm)
-    await this.commit(emission)
+    for (const node of emission.forgotten) telemetry.nodeForgotten(node)
+    await this.commit(emission.states)
   }
 
   /** Writes to every sink, trying again until each has it; false when the signal aborted before that. */
@@ -185,15 +196,17 @@ export class Engine {
     return true
   }
 
-  private async commit(emission: Emission): Promise<void> {
+  /** Stores states of nodes, then how far the input is dealt with. */
+  private async commit(states: Emission['states']): Promise<void> {
+    if (this.pipeline === null) return
     const { source, checkpoint, telemetry } = this.parts
     const started = performance.now()
     const offsets = new Map(this.positions)
-    for (const [partition, offset] of this.pipeline?.neededOffsets() ?? []) {
+    for (const [partition, offset] of this.pipeline.neededOffsets()) {
       offsets.set(partition, Math.min(offset, offsets.get(partition) ?? offset))
     }
     try {
-      await checkpoint?.save(emission.states)
+      if (states.size > 0) await checkpoint?.save(states)
       await source.commit(offsets)
       telemetry.commitDone((performance.now() - started) / 1000)
     } catch (error) {

@@ -3,7 +3,13 @@ import Type from 'typebox'
 import type { NodeState } from '../detect/detector.ts'
 import { ALARM_STATES } from '../detect/records.ts'
 
-const NodeStateSchema = Type.Object({
+/** What is kept of a node across restarts and changes of assignment. */
+export interface StoredState extends NodeState {
+  /** Partition that the node's samples come from; whoever reads it takes up the state. */
+  partition: number
+}
+
+const StoredStateSchema = Type.Object({
   emittedToMs: Type.Number(),
   seenMs: Type.Number(),
   memory: Type.Array(Type.Number()),
@@ -17,11 +23,13 @@ const NodeStateSchema = Type.Object({
   }),
   rack: Type.Union([Type.String(), Type.Null()]),
   muted: Type.Boolean(),
+  model: Type.String(),
+  partition: Type.Number(),
 })
 
-const isNodeState = new Ajv().compile<NodeState>(NodeStateSchema)
+const isStoredState = new Ajv().compile<StoredState>(StoredStateSchema)
 
 /** A checkpointed state, or null when it is none that this version can use. */
-export function parseNodeState(value: unknown): NodeState | null {
-  return isNodeState(value) ? value : null
+export function parseNodeState(value: unknown): StoredState | null {
+  return isStoredState(value) ? value : null
 }

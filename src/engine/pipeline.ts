@@ -1,4 +1,4 @@
-import { Detector, type DetectorOptions, type NodeState } from '../detect/detector.ts'
+import { Detector, type DetectorOptions } from '../detect/detector.ts'
 import type { AlarmRecord, FlagRecord } from '../detect/records.ts'
 import { Decoder } from '../examon/decode.ts'
 import type { SampleHandler } from '../examon/sample.ts'
@@ -9,6 +9,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 import { Assembler, type ClosedWindow } from '../windows/assembler.ts'
 import { coverage } from '../windows/coverage.ts'
 import { featureCount } from '../windows/schema.ts'
+import type { StoredState } from './node-state.ts'
 
 export interface PipelineOptions extends DetectorOptions {
   /** Samples further ahead of the clock are dropped, ms. */
@@ -22,7 +23,9 @@ export interface Emission {
   flags: FlagRecord[]
   alarms: AlarmRecord[]
   /** Nodes whose state changed. */
-  states: Map<string, NodeState>
+  states: Map<string, StoredState>
+  /** Nodes that are gone for good. */
+  forgotten: string[]
 }
 
 /** A node's window to be flagged: row of the block, and whether it holds enough to be scored. */
@@ -46,7 +49,9 @@ export class Pipeline {
   private readonly detector: Detector
   /** Row of the scaler by node; 0 is for nodes unknown to the model. */
   private readonly scalerRow = new Map<string, number>()
-  private readonly racks = new Map<string, string | null>()
+  private readonly racks = new Map<string, string>()
+  /** Partition that the samples of a node come from. */
+  private readonly partitions = new Map<string, number>()
   private readonly muted = new Set<string>()
   private readonly handler: SampleHandler
   private readonly observe: (partition: number, timeMs: number) => void
@@ -74,11 +79,13 @@ export class Pipeline {
     this.handler = this.sampleHandler()
   }
 
-  /** Takes up where an earlier run stopped. */
-  restore(states: ReadonlyMap<string, NodeState>): void {
-    for (const [node, state] of states) {
+  /** Takes up where an earlier run stopped. Nodes of other partitions are left to whoever reads those. */
+  restore(states: ReadonlyMap<string, StoredState>, partitions: readonly number[]): void {
+    for (const [node, { partition, ...state }] of states) {
+      if (!partitions.includes(partition)) continue
       this.detector.import(node, state)
-      this.racks.set(node, state.rack)
+      this.partitions.set(node, partition)
+      if (state.rack !== null) this.racks.set(node, state.rack)
       if (state.muted) this.muted.add(node)
       this.assembler.addNode(node)
     }
@@ -95,19 +102,23 @@ export class Pipeline {
 
   /** Closes and scores every window that ends at or before `toMs`. */
   async close(toMs: number): Promise<Emission> {
-    const emission: Emission = { flags: [], alarms: [], states: new Map() }
+    const emission: Emission = { flags: [], alarms: [], states: new Map(), forgotten: [] }
+    const forgotten = new Set<string>()
     for (const window of this.assembler.close(toMs)) {
       await this.flagWindow(window, emission)
       for (const node of this.detector.forget(window.endMs - this.options.forgetAfterMs)) {
         this.racks.delete(node)
         this.muted.delete(node)
-        this.telemetry.nodeForgotten(node)
+        this.partitions.delete(node)
+        forgotten.add(node)
       }
     }
     for (const { node } of emission.flags) {
       const state = this.detector.export(node)
-      if (state !== null) emission.states.set(node, state)
+      const partition = this.partitions.get(node)
+      if (state !== null && partition !== undefined) emission.states.set(node, { ...state, partition })
     }
+    emission.forgotten = [...forgotten].filter((node) => !this.detector.knows(node))
     return emission
   }
 
@@ -130,7 +141,9 @@ export class Pipeline {
         const refusal = this.assembler.add(series, value, timeMs, record.partition, record.offset)
         if (refusal === null) {
           this.taken++
-          if (!this.racks.has(series.node)) this.racks.set(series.node, series.rack)
+          if (!this.partitions.has(series.node)) this.partitions.set(series.node, record.partition)
+          // Not every topic of a node names its rack.
+          if (series.rack !== null && !this.racks.has(series.node)) this.racks.set(series.node, series.rack)
         } else {
           this.telemetry.dropped(refusal, `${series.node} ${series.sensor}`)
         }

@@ -31,9 +31,9 @@ const LOG_FLOOR = 1e-9
 export interface Profiles {
   /** k × d, mean scaled features of the windows of each mode. */
   mean: Float32Array
-  /** d, variance of the scaled features around their mode's profile. */
+  /** d, variance of the scaled features around their mode's profile; Infinity keeps a feature from weighing. */
   variance: Float32Array
-  /** d, mean squared residual of the reconstruction. */
+  /** d, mean squared residual of the reconstruction; Infinity as above. */
   residual: Float32Array
 }
 

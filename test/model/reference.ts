@@ -26,7 +26,11 @@ export function tensors({ weights, biases, centres }: Parameters): { name: strin
 }
 
 /** Output of every layer for one row; the last one is the reconstruction. */
-export function activations(network: Network, { weights, biases }: Parameters, row: Float64Array): Float64Array[] {
+export function activations(
+  network: Network,
+  { weights, biases }: Parameters,
+  row: Float64Array,
+): Float64Array[] {
   const { widths, codeLayer } = network
   const out: Float64Array[] = []
   let input = row

@@ -7,7 +7,11 @@ import type { Scaler } from '../../src/model/scaler.ts'
 import { WindowStore } from '../../src/windows/store.ts'
 
 /** Windows of d metrics with one statistic each, 15 minutes apart. */
-export function storeOf(d: number, values: ArrayLike<number>, node: ArrayLike<number> | null = null): WindowStore {
+export function storeOf(
+  d: number,
+  values: ArrayLike<number>,
+  node: ArrayLike<number> | null = null,
+): WindowStore {
   const rows = values.length / d
   const store = new WindowStore(d, d)
   store.append({
@@ -72,6 +76,8 @@ export function randomLayers(
 export function blobs(points: number[][], n: number, spread: number, seed: number): Float32Array {
   const random = createRandom(seed)
   return Float32Array.from(
-    points.flatMap((point) => Array.from({ length: n }, () => point.map((v) => v + spread * random.normal())).flat()),
+    points.flatMap((point) =>
+      Array.from({ length: n }, () => point.map((v) => v + spread * random.normal())).flat(),
+    ),
   )
 }

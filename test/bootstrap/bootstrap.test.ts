@@ -1,0 +1,304 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { before, test } from 'node:test'
+import type { BootstrapResult, Progress } from '../../src/bootstrap/bootstrap.ts'
+import { openBundle } from '../../src/model/bundle.ts'
+import { Scorer } from '../../src/model/scorer.ts'
+import { featureNames } from '../../src/windows/schema.ts'
+import { folder } from '../history/parquet.ts'
+import { place, run, writeMachine } from './machine.ts'
+
+let machine: string
+let first: BootstrapResult
+/** Steps as they were begun and finished. */
+const told: string[] = []
+/** Every temporary file of the windows goes here, so that a test can see that none stays. */
+const temporary = folder()
+
+before(async () => {
+  process.env.TMPDIR = temporary
+  machine = await writeMachine()
+  const progress: Progress = {
+    step(name, total) {
+      told.push(`${name}${total === undefined ? '' : ' with total'}`)
+      let most = 0
+      return {
+        advance(done) {
+          assert.ok(done >= most && (total === undefined || done <= total), `${name}: ${done} of ${total}`)
+          most = done
+        },
+        finish: (note) => void told.push(`${name}: ${note}`),
+      }
+    },
+  }
+  first = await run(machine, place().out, {}, { progress })
+})
+
+test('the result tells what was done, and the bundle holds the same', () => {
+  // 72 hours × 4 windows × 2 nodes; the last fifth of the span calibrates.
+  assert.deepEqual(first.windows, { read: 576, trained: 460, calibrated: 116, anomalous: 0, thin: 0 })
+  assert.equal(first.nodes, 2)
+  assert.equal(first.features, 20)
+  const { error, meanPredictor } = first.autoencoder
+  assert.ok(error < 0.5 * meanPredictor, `autoencoder ${error}, mean predictor ${meanPredictor}`)
+  assert.ok(Math.abs(first.modes.reduce((a, b) => a + b, 0) - 1) < 1e-9)
+  assert.ok(first.threshold >= 3)
+  assert.deepEqual(
+    first.guards.map(({ name }) => name),
+    ['mean_predictor', 'largest_mode', 'empty_modes', 'clipped'],
+  )
+
+  const { version, manifest, combined, reference } = openBundle(first.out)
+  assert.equal(version, first.version)
+  assert.equal(featureNames(manifest.schema).slice(0, 5).join(), 'avg:power,var:power,max:power,min:power,avg:cpu_temp')
+  assert.deepEqual(manifest.schema.metrics[0], { name: 'power', sensors: ['power'], expectedSamples: 15 })
+  assert.deepEqual(manifest.scaler, { kind: 'min-max by node', nodes: ['r1n1', 'r1n2'] })
+  assert.equal(manifest.training.windows, 460)
+  assert.equal(manifest.training.fromMs, 1_767_225_600_000)
+  assert.equal(manifest.training.toMs, 1_767_225_600_000 + 230 * 900_000)
+  assert.equal(manifest.training.layout, 'wide-samples')
+  assert.equal(manifest.training.pretrainLoss.at(-1), error)
+  assert.equal(manifest.training.updates.at(-1)?.iteration, first.dec.iterations)
+  assert.deepEqual(
+    manifest.modes.map(({ share }) => share),
+    first.modes,
+  )
+  assert.deepEqual([manifest.calibration.windows, combined.length, manifest.calibration.inSample], [116, 116, false])
+  assert.ok(Math.abs(manifest.calibration.falseFlagRate - 1 / 672) < 1e-12, 'one of the 672 windows of a week')
+  assert.deepEqual(manifest.reference, { train: 460, calibration: [[0, 58], [1, 58]] })
+  assert.equal(reference.length, 576 * 20)
+  const largest = reference.subarray(0, 460 * 20).reduce((a, b) => Math.max(a, Math.abs(b - 0.5)), 0)
+  assert.ok(largest <= 0.5 + 1e-6, 'training windows are scaled to [0, 1]')
+})
+
+test('every step is begun and finished once', () => {
+  assert.deepEqual(
+    told.map((line) => line.split(':')[0]),
+    [
+      'read windows with total',
+      'read windows',
+      'fit scaler',
+      'fit scaler',
+      'train autoencoder with total',
+      'train autoencoder',
+      'train DEC with total',
+      'train DEC',
+      'calibrate',
+      'calibrate',
+    ],
+  )
+})
+
+test('the model of the bundle finds a strange window strange and its metric guilty', async () => {
+  const { manifest, model } = openBundle(first.out)
+  const { centre, spread } = manifest.calibration
+  const d = first.features
+  const scorer = await Scorer.create(model, d)
+  // Idle: power 100, temperature 40, ambient 20, user 5, fan 5000; the second with the fan at a third of its speed.
+  const idle = [100, 40, 20, 5, 5000].flatMap((level, m) => {
+    const noise = [40, 3, 0.5, 4, 200][m]!
+    return [level, noise ** 2 / 12, level + 0.45 * noise, level - 0.45 * noise]
+  })
+  const broken = idle.with(16, 1700).with(18, 1800).with(19, 1600)
+  const { evidence, contribution } = await scorer.score(Float64Array.from([...idle, ...broken]), Int32Array.of(1, 1), 2)
+  await scorer.release()
+  const strangeness = (row: number): number =>
+    ((evidence[row * 2]! - centre[0]!) / spread[0]! + (evidence[row * 2 + 1]! - centre[3]!) / spread[3]!) / 2
+  assert.ok(strangeness(0) < first.threshold, `idle: ${strangeness(0)}`)
+  assert.ok(strangeness(1) > 1.5 * first.threshold, `broken: ${strangeness(1)} at ${first.threshold}`)
+  const share = contribution.subarray(d + 16, d + 20).reduce((a, b) => a + b, 0)
+  assert.ok(share > 0.5, `the fan has ${share} of it`)
+})
+
+test('same seed, same bundle; another seed, another one; other windows, another fingerprint', async () => {
+  const [again, other] = [await run(machine, place().out), await run(machine, place().out, { seed: 2 })]
+  assert.equal(again.version, first.version)
+  assert.deepEqual({ ...again, out: '' }, { ...first, out: '' })
+  assert.notEqual(other.version, first.version)
+  const shorter = await run(await writeMachine({ hours: 60 }), place().out)
+  const fingerprint = (result: BootstrapResult): string => openBundle(result.out).manifest.training.fingerprint
+  assert.equal(fingerprint(other), fingerprint(first))
+  assert.notEqual(fingerprint(shorter), fingerprint(first))
+})
+
+test('windows labelled anomalous stay out of scaler, training and calibration', async () => {
+  // Two busy hours at ten times the load, early and late.
+  const faulty = 'CASE WHEN i BETWEEN 600 AND 719 OR i BETWEEN 4000 AND 4119 THEN 1 ELSE 0 END'
+  const file = await writeMachine({ label: faulty, load: `((i // 170 + n) % 2) + 10 * (${faulty})` })
+  const result = await run(file, place().out)
+  // 600 … 719 fills 8 windows of 15, 4000 … 4119 touches 9; on two nodes.
+  assert.equal(result.windows.anomalous, 2 * (8 + 9))
+  assert.equal(result.windows.trained + result.windows.calibrated, 576 - 34)
+  const { manifest, reference } = openBundle(result.out)
+  assert.deepEqual(manifest.training.leftOut, { anomalous: 34, coverage: 0 })
+  const train = reference.subarray(0, manifest.reference.train * result.features)
+  const power = train.filter((_, i) => i % result.features === 0)
+  // Were the fault within the range, ordinary busy windows would lie near 0.1.
+  assert.ok(power.toSorted()[Math.floor(0.9 * power.length)]! > 0.8)
+})
+
+test('thin windows stay out as well, and are counted', async () => {
+  const file = await writeMachine({ hours: 72 })
+  const thin = await writeMachine({ hours: 72, load: 'CASE WHEN i < 300 AND i % 15 > 2 THEN NULL ELSE (i // 170 + n) % 2 END' })
+  const result = await run(thin, place().out)
+  const whole = await run(file, place().out)
+  assert.equal(whole.windows.thin, 0)
+  // Four of five metrics follow the load: coverage of the first 20 windows is (4·0.2 + 1) / 5.
+  assert.equal(result.windows.thin, 40)
+})
+
+test('the report preset keeps every row, scales plainly and calibrates in sample', async () => {
+  const file = await writeMachine({ hours: 24, label: 'CASE WHEN i < 60 THEN 1 ELSE 0 END' })
+  const small = { hidden: [32], code: 4, pretrain: { epochs: 100, optimiser: 'adam', learning_rate: 0.003, initialiser: 'variance-scaling' } } as const
+  const result = await run(file, place().out, { preset: 'report', ...small, hidden: [32] })
+  assert.deepEqual(result.windows, { read: 192, trained: 192, calibrated: 192, anomalous: 0, thin: 0 })
+  const { manifest } = openBundle(result.out)
+  assert.equal(manifest.scaler.kind, 'min-max')
+  assert.equal(manifest.calibration.inSample, true)
+  assert.ok(manifest.schema.transforms.every((transform) => transform === 'none'))
+  assert.deepEqual(
+    result.guards.map(({ name }) => name),
+    ['mean_predictor', 'pca', 'largest_mode', 'empty_modes', 'clipped'],
+  )
+})
+
+test('a single feature makes a model', async () => {
+  const file = await writeMachine({ hours: 48 })
+  const catalogue = {
+    site: 'One',
+    metrics: [{ name: 'power', sensors: ['power'], unit: 'W', periodSeconds: 60, plugin: 'ipmi' }],
+  }
+  const result = await run(file, place().out, { statistics: ['avg'] }, { catalogue })
+  assert.equal(result.features, 1)
+  assert.equal(result.autoencoder.pca, result.autoencoder.meanPredictor)
+  assert.match(openBundle(result.out).manifest.catalogue?.sha256 ?? '', /^[0-9a-f]{64}$/)
+})
+
+/** Runs into an error and looks that nothing was left, neither at the place of the bundle nor in temporary folders. */
+async function refused(
+  file: string,
+  expected: { code: string; message: string | RegExp },
+  changes: Parameters<typeof run>[2] = {},
+): Promise<void> {
+  const { out, left } = place()
+  await assert.rejects(run(file, out, changes), { name: 'ModelError', ...expected })
+  assert.deepEqual(left(), [])
+  assert.deepEqual(readdirSync(temporary), [])
+}
+
+test('too little to train on', async () => {
+  await refused(await writeMachine({ hours: 6 }), {
+    code: 'too_little_data',
+    message:
+      '40 windows are left to train on, at least 50 are needed (48 windows in the history, 0 of them labelled anomalous and 0 with too few samples); give more history',
+  })
+})
+
+test('too little to calibrate on', async () => {
+  await refused(
+    await writeMachine({ hours: 10 }),
+    {
+      code: 'too_little_data',
+      message:
+        '8 windows are left to calibrate on, at least 20 are needed (80 windows in the history, 0 of them labelled anomalous and 0 with too few samples); give more history or raise training.holdout',
+    },
+    { holdout: 0.1 },
+  )
+})
+
+test('nothing but labelled anomalies', async () => {
+  await refused(await writeMachine({ hours: 24, label: '1' }), {
+    code: 'too_little_data',
+    message:
+      '0 windows are left to train on, at least 50 are needed (192 windows in the history, 192 of them labelled anomalous and 0 with too few samples); give more history',
+  })
+})
+
+test('nothing that varies', async () => {
+  const file = await writeMachine({ hours: 24 })
+  const catalogue = {
+    site: 'Still',
+    metrics: [{ name: 'still', sensors: ['still'], unit: '', periodSeconds: 60, plugin: 'ipmi' }],
+  }
+  const still = await writeMachine({ hours: 24, extra: ', 7.0 AS still' })
+  const { out, left } = place()
+  await assert.rejects(run(still, out, {}, { catalogue }), {
+    code: 'too_little_data',
+    message: 'no feature varies over the training windows: there is nothing to learn from',
+  })
+  await assert.rejects(run(file, out, {}, { catalogue }), {
+    code: 'too_little_data',
+    message:
+      "the catalogue of Still names none of the 5 metrics of the history (power, cpu_temp, ambient, cpu_user, fan …); use the site's own catalogue or none",
+  })
+  assert.deepEqual([...left(), ...readdirSync(temporary)], [])
+})
+
+test('more centres than windows', async () => {
+  await refused(
+    machine,
+    { code: 'too_little_data', message: "460 training windows can't fill 500 centres; lower training.centres" },
+    { centres: 500 },
+  )
+})
+
+test('one epoch of the report is the mean predictor, and the guard says so', async () => {
+  await refused(
+    await writeMachine({ hours: 24 }),
+    {
+      code: 'guard',
+      message:
+        /^the autoencoder \(error [\d.]+\) is no better than predicting the mean \([\d.]+\): it has not left its first plateau\. Train longer \(training\.pretrain\.epochs\), raise the learning rate, or use initialiser variance-scaling$/,
+    },
+    { preset: 'report', hidden: [20, 20], pretrain: { epochs: 1 }, cluster: { max_iterations: 5 } },
+  )
+})
+
+test('rates that are too high name their key', async () => {
+  await refused(
+    machine,
+    { code: 'diverged', message: /lower training\.pretrain\.learning_rate \(now 1000000\)$/ },
+    { pretrain: { optimiser: 'sgd', learning_rate: 1e6 } },
+  )
+  await refused(
+    machine,
+    { code: 'diverged', message: /lower training\.cluster\.learning_rate \(now 1000000\)$/ },
+    { cluster: { optimiser: 'sgd', learning_rate: 1e6 } },
+  )
+})
+
+test('a refusal leaves an older bundle alone', async () => {
+  const { out, left } = place()
+  const { version } = await run(machine, out, { pretrain: { epochs: 10 } })
+  const short = await writeMachine({ hours: 6 })
+  await assert.rejects(run(short, out), { code: 'too_little_data' })
+  assert.equal(openBundle(out).version, version)
+  const newer = await run(machine, out, { pretrain: { epochs: 10 }, seed: 5 })
+  assert.notEqual(newer.version, version)
+  assert.equal(openBundle(out).version, newer.version)
+  assert.deepEqual(left(), ['model'])
+})
+
+test('what is not a bundle is refused before anything is read', async () => {
+  const { out } = place()
+  mkdirSync(out)
+  writeFileSync(join(out, 'notes'), '')
+  const progress: Progress = { step: (name) => assert.fail(`began to ${name}`) }
+  await assert.rejects(run(machine, out, {}, { progress }), { code: 'bundle_mismatch' })
+})
+
+for (const step of ['read windows', 'fit scaler', 'train autoencoder', 'train DEC', 'calibrate']) {
+  test(`Ctrl-C at the step "${step}" leaves nothing`, async () => {
+    const { out, left } = place()
+    const controller = new AbortController()
+    const progress: Progress = {
+      step(name) {
+        if (name === step) controller.abort()
+        return { advance() {}, finish() {} }
+      },
+    }
+    await assert.rejects(run(machine, out, {}, { progress, signal: controller.signal }), { name: 'AbortError' })
+    assert.deepEqual([...left(), ...readdirSync(temporary)], [])
+  })
+}
