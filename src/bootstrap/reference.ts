@@ -6,7 +6,7 @@ import type { Selection } from './select.ts'
 /** Windows of each kind at most: 2 × 3.8 MB at d = 460. */
 const MOST_ROWS = 2048
 
-/** The windows that a bundle keeps: training windows drawn evenly, and whole runs of calibration windows. */
+/** The windows that a bundle keeps: training windows, and whole runs of calibration windows of nodes, both drawn evenly. */
 export async function drawReference(
   store: WindowStore,
   scaler: Scaler,
@@ -14,7 +14,11 @@ export async function drawReference(
 ): Promise<{ rows: Float32Array; train: number; calibration: [number, number][] }> {
   const stride = Math.max(1, Math.ceil(selection.train.length / MOST_ROWS))
   const train = selection.train.filter((_, i) => i % stride === 0)
+  const nodes = [...new Set(selection.calibration.map((row) => store.node[row]!))].sort((a, b) => a - b)
+  const nodeStride = Math.max(1, Math.ceil(selection.calibration.length / MOST_ROWS))
+  const drawn = new Set(nodes.filter((_, i) => i % nodeStride === 0))
   const byNode = [...selection.calibration]
+    .filter((row) => drawn.has(store.node[row]!))
     // Stable, so that the windows of a node stay in the order of time.
     .sort((a, b) => store.node[a]! - store.node[b]!)
     .slice(0, MOST_ROWS)

@@ -1,6 +1,6 @@
-import * as ort from 'onnxruntime-node'
 import type { WindowStore } from '../windows/store.ts'
 import { OnnxGraph } from './onnx.ts'
+import * as ort from './runtime.ts'
 import { addScaling, type Scaler } from './scaler.ts'
 
 /** Scaled rows held in memory at once: 64 MiB, 36,000 rows of 460 features. */

@@ -1,4 +1,4 @@
-import * as ort from 'onnxruntime-node'
+import * as ort from './runtime.ts'
 
 /** What the scoring graph says of a block of windows; matrices are row-major, see `scoringGraph`. */
 export interface Scores {

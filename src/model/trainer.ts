@@ -1,4 +1,3 @@
-import * as ort from 'onnxruntime-node'
 import {
   ADAM,
   type Clustering,
@@ -9,6 +8,7 @@ import {
   trainingGraph,
 } from './graphs.ts'
 import type { Layer, Network } from './network.ts'
+import * as ort from './runtime.ts'
 
 type Tensors = Record<string, ort.Tensor>
 

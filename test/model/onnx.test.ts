@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import * as ort from 'onnxruntime-node'
 import { OnnxGraph } from '../../src/model/onnx.ts'
+import * as ort from '../../src/model/runtime.ts'
 
 async function run(graph: OnnxGraph, feeds: Record<string, ort.Tensor>): Promise<Record<string, ort.Tensor>> {
   const session = await ort.InferenceSession.create(graph.build())
