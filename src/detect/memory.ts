@@ -25,7 +25,7 @@ export type Memory = Float64Array
  * Evidence counts at most so many spreads above the centre at the shortest scale: an extreme window can raise the
  * longer memories no further than a plainly anomalous one, and they fall back as soon.
  */
-const EVIDENCE_LIMIT = 20
+const EVIDENCE_LIMIT = 60
 
 /** A node starts from what is normal, so that its first windows are judged by themselves. */
 export function startMemory(calibration: Calibration): Memory {

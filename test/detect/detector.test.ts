@@ -39,7 +39,7 @@ const isFlag = new Ajv().compile(FlagRecordSchema)
 const isAlarm = new Ajv().compile(AlarmRecordSchema)
 const endOf = (row: number): number => block.start[row]! + schema.lengthSeconds * 1000
 
-/** What happens to a window besides its samples; every fifth one lacks some, by turns. */
+/** What happens around a window: single ones are muted, follow a reboot, or lack all or most of their samples. */
 function circumstances(row: number): { facts: NodeFacts; coverage: number } {
   const facts = {
     node: windows[row]!.node,
@@ -120,7 +120,7 @@ test('named metrics are those with the largest shares', () => {
     assert.ok(sum > 0.99 && sum < 1.01, `shares of window ${row} sum to ${sum}`)
     for (const { metric, statistic, observed } of top) {
       const m = schema.metrics.findIndex(({ name }) => name === metric)
-      const s = schema.statistics.findIndex((name) => name === statistic)
+      const s = (schema.statistics as string[]).indexOf(statistic)
       const raw = block.values[row * d + m * schema.statistics.length + s]!
       assert.equal(observed, Number.isNaN(raw) ? null : raw)
     }

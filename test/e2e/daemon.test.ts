@@ -1,4 +1,4 @@
-/** The daemon among trouble: rubbish on its topic, stops, a new group, a broker that goes away. */
+/** The daemon among trouble: rubbish on its topic, stops, a new group, a member that dies, a broker that goes away. */
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,20 +6,13 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { FlagRecord } from '../../src/detect/records.ts'
 import type { DropReason } from '../../src/examon/sample.ts'
-import { Machine } from '../../src/simulator/machine.ts'
-import { SimulatorSource } from '../../src/sources/simulator.ts'
 import { startBroker } from '../support/broker.ts'
-import { createTopic, produceRaw, type RawRecord, uniqueName, until, withAdmin } from '../support/kafka.ts'
+import { createTopic, until, withAdmin } from '../support/kafka.ts'
 import { readFlags, recordsIn, sum, windowOf } from '../support/line.ts'
-import { type Daemon, type Exit, startDaemon } from '../support/program.ts'
-
-const REFERENCE = new URL('../../models/reference', import.meta.url).pathname
-const START_MS = Date.parse('2020-04-01T00:00:00Z')
-const HOURS = 4
-const WINDOWS_PER_HOUR = 4
-const NODES = 2
-/** The daemon stops in at most this long, as the documentation promises. */
-const STOP_MS = 10_000
+import { startDaemon } from '../support/program.ts'
+import { at, EARLY, rubbish } from './rubbish.ts'
+import * as stream from './stream.ts'
+import { ALL, type Message, metric, simulate, terminate } from './stream.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'examon-dec-daemon-'))
 const broker = await startBroker()
@@ -30,79 +23,11 @@ after(async () => {
   rmSync(folder, { recursive: true })
 })
 
-type Message = Pick<RawRecord, 'key' | 'value'>
-
-/** Some hours of a small machine, in the order of time. */
-async function simulate(): Promise<Message[]> {
-  const machine = new Machine({ nodes: NODES, seed: 7, startMs: START_MS, faults: [] })
-  const source = new SimulatorSource({ machine, speed: 'max', endMs: START_MS + HOURS * 3_600_000 })
-  await source.start()
-  const messages: Message[] = []
-  for (;;) {
-    const event = await source.poll(1000)
-    if (event.kind === 'end') return messages
-    if (event.kind === 'records') messages.push(...event.records)
-  }
-}
-
-/** Sends messages in their order; a node stays on its partition. */
-async function send(topic: string, partitions: number, messages: readonly Message[]): Promise<void> {
-  const CHUNK = 4000
-  for (let i = 0; i < messages.length; i += CHUNK) {
-    await produceRaw(
-      bootstrap,
-      topic,
-      messages.slice(i, i + CHUNK).map(({ key, value }) => {
-        const node = /\/node\/r205n(\d\d)\//.exec(String(key))?.[1] ?? '0'
-        return { partition: Number(node) % partitions, key, value }
-      }),
-    )
-  }
-}
-
-function configuration(topic: string, from = 'earliest', idle = '2s') {
-  const names = { flags: uniqueName('flags'), group: uniqueName('group') }
-  const config = {
-    model: REFERENCE,
-    source: {
-      type: 'kafka',
-      brokers: [bootstrap],
-      topics: [topic],
-      group: names.group,
-      from,
-      state_topic: uniqueName('state'),
-    },
-    sinks: [
-      { type: 'kafka', brokers: [bootstrap], flags_topic: names.flags, alarms_topic: uniqueName('alarms') },
-    ],
-    windows: { idle_timeout: idle },
-    http: { port: 0 },
-  }
-  return { ...names, config, file: join(folder, `${names.flags}.yaml`) }
-}
-
-async function metric(daemon: Daemon, name: string): Promise<number> {
-  return (await daemon.metrics()).get(`examon_dec_${name}`) ?? 0
-}
-
-/** Stops the daemon as systemd does; it must end well and in time. */
-async function terminate(daemon: Daemon): Promise<Exit> {
-  const started = performance.now()
-  const exit = await daemon.stop('SIGTERM')
-  assert.equal(exit.code, 0, exit.stderr)
-  const took = performance.now() - started
-  assert.ok(took < STOP_MS, `it took ${took} ms to stop`)
-  return exit
-}
-
-const ALL = NODES * HOURS * WINDOWS_PER_HOUR
-
-async function flagsOf(topic: string): Promise<Map<string, FlagRecord>> {
-  const flags = await readFlags(bootstrap, topic)
-  const byWindow = new Map(flags.map((flag) => [windowOf(flag), flag]))
-  assert.equal(byWindow.size, flags.length, 'no window twice')
-  return byWindow
-}
+const send = (topic: string, partitions: number, messages: readonly Message[]) =>
+  stream.send(bootstrap, topic, partitions, messages)
+const configuration = (topic: string, from?: string, idle?: string) =>
+  stream.configuration(bootstrap, folder, topic, from, idle)
+const flagsOf = (topic: string) => stream.flagsOf(bootstrap, topic)
 
 function offsetsOf(group: string, topic: string): Promise<number[]> {
   return withAdmin(bootstrap, async (admin) => {
@@ -112,63 +37,13 @@ function offsetsOf(group: string, topic: string): Promise<number[]> {
   })
 }
 
-const at = (metric: string, tags = 'node/r205n01/plugin/ipmi_pub/chnl/data'): Buffer =>
-  Buffer.from(`org/cineca/cluster/marconi100/${tags}/${metric}`)
-const NOON = `${START_MS / 1000 + 60}`
-const TOMORROW = `${Math.floor(Date.now() / 1000) + 86_400}`
-const BYTES = Buffer.from(Array.from({ length: 200 }, (_, i) => (i * 151 + 89) % 256))
-
-/** Rubbish and the reason under which each piece is counted; null for what is silently passed over. */
-const RUBBISH: [reason: DropReason | null, key: Buffer | null, value: Buffer | string | null][] = [
-  ['no_topic', null, `1;${NOON}`],
-  ['no_topic', Buffer.alloc(0), `1;${NOON}`],
-  ['bad_topic', Buffer.from('r205n01'), `1;${NOON}`],
-  ['bad_topic', Buffer.from('a/b/c'), `1;${NOON}`],
-  ['bad_topic', Buffer.from('///'), `1;${NOON}`],
-  ['bad_topic', BYTES, `1;${NOON}`],
-  ['bad_topic', at('x'.repeat(2000)), `1;${NOON}`],
-  ['not_data', at('ambient', 'node/r205n01/plugin/ipmi_pub/chnl/cmd'), `1;${NOON}`],
-  ['no_node', at('pue', 'plugin/logics_pub/chnl/data'), `1;${NOON}`],
-  ['own_output', at('score', 'node/r205n01/plugin/examon-ai_pub/chnl/data'), `1;${NOON}`],
-  ['no_value', at('ambient'), null],
-  ['no_value', at('ambient'), ''],
-  ['bad_payload', at('ambient'), 'no semicolon'],
-  ['bad_time', at('ambient'), BYTES], // there is a semicolon among them, and no time behind it
-  ['bad_payload', at('ambient'), '{"metric": "ambient"'.concat('}}')],
-  ['bad_payload', at('ambient'), '[1, 2]'],
-  ['bad_payload', at('ambient'), '[1, "x", null]'],
-  ['not_numeric', at('ambient'), `on;${NOON}`],
-  ['not_finite', at('ambient'), `nan;${NOON}`],
-  ['not_finite', at('ambient'), `-inf;${NOON}`],
-  ['not_finite', at('ambient'), `1e999;${NOON}`],
-  ['bad_time', at('ambient'), '21.5;'],
-  ['bad_time', at('ambient'), '21.5;yesterday'],
-  ['bad_time', at('ambient'), '21.5;-60'],
-  ['unknown_metric', at('no_such_metric'), `1;${NOON}`],
-  ['future', at('ambient'), `21.5;${TOMORROW}`],
-  [null, at('ambient'), 'CK'],
-]
-
-function rubbish(): { messages: Message[]; counts: Map<DropReason, number> } {
-  const counts = new Map<DropReason, number>()
-  for (const [reason, , value] of RUBBISH) {
-    if (reason === null) continue
-    // Each element of a JSON list is a drop of its own.
-    const drops =
-      typeof value === 'string' && value.startsWith('[') ? (JSON.parse(value) as unknown[]).length : 1
-    counts.set(reason, (counts.get(reason) ?? 0) + drops)
-  }
-  const messages = RUBBISH.map(([, key, value]) => ({
-    key,
-    value: typeof value === 'string' ? Buffer.from(value) : value,
-  }))
-  return { messages, counts }
-}
-
 describe('the daemon', { skip }, () => {
   let good: Message[] = []
+  let clean: Awaited<ReturnType<typeof watch>>
   before(async () => {
     good = await simulate()
+    clean = await watch(good)
+    assert.equal(clean.flags.size, ALL)
   })
 
   /** Runs over the messages to their end; returns the flags and the drops. */
@@ -185,14 +60,12 @@ describe('the daemon', { skip }, () => {
   }
 
   test('rubbish between the samples changes no flag, and every piece is counted', async () => {
-    const clean = await watch(good)
-    assert.equal(clean.flags.size, ALL)
     const { messages: bad, counts } = rubbish()
     const every = Math.floor(good.length / 50)
     const mixed = good.flatMap((message, i) => (i % every === 0 ? [message, ...bad] : [message]))
     const repeats = Math.ceil(good.length / every)
     // By now the first window is closed, and the last sample but one has been taken.
-    const late = { key: at('ambient'), value: Buffer.from(`99;${NOON}`) }
+    const late = { key: at('ambient'), value: Buffer.from(`99;${EARLY}`) }
     const last = good.findLast(({ key }) => String(key).endsWith('/ambient'))
     assert.ok(last !== undefined)
     const dirty = await watch([...mixed, late, late, last])
@@ -238,6 +111,36 @@ describe('the daemon', { skip }, () => {
     await until(async () => sum(await recordsIn(bootstrap, flags)) >= ALL, 'a flag for every window')
     await terminate(second)
     assert.equal((await flagsOf(flags)).size, ALL)
+  })
+
+  test('two members share the nodes; when one is killed, the other loses none of its windows', async () => {
+    const topic = await createTopic(bootstrap, 2)
+    const { file, config, flags } = configuration(topic, 'earliest', '1h')
+    const survivor = await startDaemon(file, config)
+    const victim = await startDaemon(file, config)
+    for (const member of [survivor, victim]) {
+      await until(async () => (await metric(member, 'assigned_partitions')) === 1, 'each has a partition')
+    }
+    const part = Math.floor(good.length * 0.6)
+    await send(topic, 2, good.slice(0, part))
+    for (const member of [survivor, victim]) {
+      await until(async () => (await metric(member, 'flags_total')) > 0, 'each flags its node')
+    }
+    await victim.stop('SIGKILL')
+    // Samples of the hour after move the watermark past the last window.
+    const later = ['r205n01', 'r205n02'].map((node) => ({
+      key: at('ambient', `node/${node}/plugin/ipmi_pub/chnl/data`),
+      value: Buffer.from(`20;${Number(EARLY) + 5 * 3600}`),
+    }))
+    await send(topic, 2, [...good.slice(part), ...later])
+    await until(async () => (await metric(survivor, 'assigned_partitions')) === 2, 'the other takes over')
+    const windows = async () =>
+      new Map((await readFlags(bootstrap, flags)).map((flag) => [windowOf(flag), flag]))
+    await until(async () => (await windows()).size >= ALL, 'a flag for every window')
+    await terminate(survivor)
+    const scores = (all: ReadonlyMap<string, FlagRecord>) =>
+      [...all].map(([window, { score }]) => `${window} ${score}`).sort()
+    assert.deepEqual(scores(await windows()), scores(clean.flags))
   })
 
   const external = 'external' in broker && broker.external

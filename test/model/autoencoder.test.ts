@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { meanPredictorError, type PretrainOptions, trainAutoencoder } from '../../src/model/autoencoder.ts'
 import { createNetwork } from '../../src/model/network.ts'
 import { createRandom } from '../../src/model/random.ts'
-import { losses, rowsOf, toParameters } from './reference.ts'
+import { losses, rowsOf, toParameters } from './formulas.ts'
 import { withRows } from './support.ts'
 
 const D = 12

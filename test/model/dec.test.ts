@@ -4,7 +4,7 @@ import { trainAutoencoder } from '../../src/model/autoencoder.ts'
 import { type Clustered, type ClusterOptions, trainDec } from '../../src/model/dec.ts'
 import { createNetwork, type Layer } from '../../src/model/network.ts'
 import { createRandom } from '../../src/model/random.ts'
-import { encode, rowsOf, softAssignment, toParameters } from './reference.ts'
+import { encode, rowsOf, softAssignment, toParameters } from './formulas.ts'
 import { blobs, withRows } from './support.ts'
 
 const D = 8

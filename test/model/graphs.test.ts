@@ -15,7 +15,7 @@ import {
   softAssignment,
   tensors,
   toParameters,
-} from './reference.ts'
+} from './formulas.ts'
 import { randomLayers } from './support.ts'
 
 /** 6-5-4-3-4-5-6 and three centres. */

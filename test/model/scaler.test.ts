@@ -6,7 +6,8 @@ import { ScaledRows } from '../../src/model/rows.ts'
 import * as ort from '../../src/model/runtime.ts'
 import { addScaling, fitScaler, MIN_NODE_WINDOWS, type Scaler } from '../../src/model/scaler.ts'
 import type { Transform } from '../../src/windows/schema.ts'
-import { allRows, storeOf } from './support.ts'
+import { WindowStore } from '../../src/windows/store.ts'
+import { allRows, identityScaler, storeOf } from './support.ts'
 
 /** The formula: log1p where asked for, (v − lo) / range, cut to [−4, 5]; the scaled mean where missing. */
 function scale(scaler: Scaler, raw: number, row: number, feature: number): number {
@@ -237,44 +238,37 @@ test('scaled rows of a selection: each by its node, the same however long the se
 })
 
 test('a selection beyond 64 MiB is read in chunks, with the same values in the same order', async () => {
-  // Wide rows make chunks of few rows: eight of 2,000,000 single-precision features.
-  const d = 2_000_000
-  const at = (row: number, f: number): number => (f % 1000) / 1000 + row / 100
-  const store = storeOf(
-    d,
-    Float64Array.from({ length: d }, (_, f) => at(0, f)),
-    [-1],
-  )
-  for (let row = 1; row < 9; row++) {
+  const d = 460
+  const whole = Math.floor(2 ** 26 / (4 * d))
+  // Row r holds r/50000 everywhere but at one place; the last chunk has three rows.
+  const rowOf = (r: number): Float64Array => new Float64Array(d).fill(r / 50_000).with(r % d, 2)
+  const store = new WindowStore(d, 1)
+  const step = 1000
+  for (let first = 0; first < whole + 3; first += step) {
+    const rows = Math.min(step, whole + 3 - first)
+    const values = new Float64Array(rows * d)
+    for (let i = 0; i < rows; i++) values.set(rowOf(first + i), i * d)
     store.append({
-      rows: 1,
-      // Of a node that the scaler does not know.
-      node: Int32Array.of(-1),
-      start: Float64Array.of(row),
-      values: Float64Array.from({ length: d }, (_, f) => at(row, f)),
-      counts: new Uint16Array(d),
-      label: Int8Array.of(0),
+      rows,
+      node: new Int32Array(rows),
+      start: new Float64Array(rows),
+      values,
+      counts: new Uint16Array(rows),
+      label: new Int8Array(rows),
     })
   }
-  const scaler = {
-    nodes: [],
-    features: d,
-    transforms: ['none' as const],
-    lo: new Float64Array(d),
-    range: new Float64Array(d).fill(1),
-    mean: new Float32Array(d),
-  }
-  const rows = await ScaledRows.create(store, scaler, allRows(store))
+  const rows = await ScaledRows.create(store, identityScaler(d), allRows(store))
   assert.deepEqual(
     [rows.chunks, rows.span(0), rows.span(1)],
-    [2, { first: 0, rows: 8 }, { first: 8, rows: 1 }],
+    [2, { first: 0, rows: whole }, { first: whole, rows: 3 }],
   )
   for (const chunk of [1, 0, 1]) {
     const { first, rows: n } = rows.span(chunk)
     const data = await rows.load(chunk)
     assert.equal(data.length, n * d)
-    for (let i = 0; i < data.length; i += 997)
-      assert.equal(data[i], Math.fround(at(first + Math.floor(i / d), i % d)))
+    for (let i = 0; i < n; i += chunk === 0 ? 97 : 1) {
+      assert.deepEqual(data.subarray(i * d, (i + 1) * d), Float32Array.from(rowOf(first + i)))
+    }
   }
   await rows.release()
   store.close()

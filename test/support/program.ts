@@ -67,7 +67,8 @@ process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL')
 })
 
-function launch(args: string[]) {
+/** Starts `examon-dec ARGS`; ends with this process at the latest. */
+export function launch(args: string[]) {
   const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   children.add(child)
   let stdout = ''

@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { before, test } from 'node:test'
+import type { Progress } from '../../src/bootstrap/bootstrap.ts'
+import { openBundle } from '../../src/model/bundle.ts'
+import { folder } from '../history/parquet.ts'
+import { place, run, writeMachine } from './machine.ts'
+
+let machine: string
+/** Every temporary file of the windows goes here, so that a test can see that none stays. */
+const temporary = folder()
+
+before(async () => {
+  process.env.TMPDIR = temporary
+  machine = await writeMachine()
+})
+
+/** Runs into an error and looks that nothing was left, neither at the place of the bundle nor in temporary folders. */
+async function refused(
+  file: string,
+  expected: { code: string; message: string | RegExp },
+  changes: Parameters<typeof run>[2] = {},
+): Promise<void> {
+  const { out, left } = place()
+  await assert.rejects(run(file, out, changes), { name: 'ModelError', ...expected })
+  assert.deepEqual(left(), [])
+  assert.deepEqual(readdirSync(temporary), [])
+}
+
+test('too little to train on', async () => {
+  await refused(await writeMachine({ hours: 6 }), {
+    code: 'too_little_data',
+    message:
+      '38 windows are left to train on, at least 50 are needed (48 windows in the history, 0 of them labelled anomalous and 0 with too few samples); give more history',
+  })
+})
+
+test('too little to calibrate on', async () => {
+  await refused(
+    await writeMachine({ hours: 10 }),
+    {
+      code: 'too_little_data',
+      message:
+        '8 windows are left to calibrate on, at least 20 are needed (80 windows in the history, 0 of them labelled anomalous and 0 with too few samples); give more history or raise training.holdout',
+    },
+    { holdout: 0.1 },
+  )
+})
+
+test('nothing but labelled anomalies', async () => {
+  await refused(await writeMachine({ hours: 24, label: '1' }), {
+    code: 'too_little_data',
+    message:
+      '0 windows are left to train on, at least 50 are needed (192 windows in the history, 192 of them labelled anomalous and 0 with too few samples); give more history',
+  })
+})
+
+test('nothing that varies', async () => {
+  const file = await writeMachine({ hours: 24 })
+  const catalogue = {
+    site: 'Still',
+    metrics: [{ name: 'still', sensors: ['still'], unit: '', periodSeconds: 60, plugin: 'ipmi' }],
+  }
+  const still = await writeMachine({ hours: 24, extra: ', 7.0 AS still' })
+  const { out, left } = place()
+  await assert.rejects(run(still, out, {}, { catalogue }), {
+    code: 'too_little_data',
+    message: 'no feature varies over the training windows: there is nothing to learn from',
+  })
+  await assert.rejects(run(file, out, {}, { catalogue }), {
+    code: 'too_little_data',
+    message:
+      "the catalogue of Still names none of the 5 metrics of the history (power, cpu_temp, ambient, cpu_user, fan …); use the site's own catalogue or none",
+  })
+  assert.deepEqual([...left(), ...readdirSync(temporary)], [])
+})
+
+test('more centres than windows', async () => {
+  await refused(
+    machine,
+    {
+      code: 'too_little_data',
+      message: "460 training windows can't fill 500 centres; lower training.centres",
+    },
+    { centres: 500 },
+  )
+})
+
+test('one epoch of the report is the mean predictor, and the guard says so', async () => {
+  await refused(
+    await writeMachine({ hours: 24 }),
+    {
+      code: 'guard',
+      message:
+        /^the autoencoder \(error [\d.]+\) is no better than predicting the mean \([\d.]+\): it has not left its first plateau\. Train longer \(training\.pretrain\.epochs\), raise the learning rate, or use initialiser variance-scaling$/,
+    },
+    { preset: 'report', hidden: [20, 20], pretrain: { epochs: 1 }, cluster: { max_iterations: 5 } },
+  )
+})
+
+test('rates that are too high name their key', async () => {
+  await refused(
+    machine,
+    { code: 'diverged', message: /lower training\.pretrain\.learning_rate \(now 1000000\)$/ },
+    { pretrain: { optimiser: 'sgd', learning_rate: 1e6 } },
+  )
+  await refused(
+    machine,
+    { code: 'diverged', message: /lower training\.cluster\.learning_rate \(now 1000000\)$/ },
+    { cluster: { optimiser: 'sgd', learning_rate: 1e6 } },
+  )
+})
+
+test('a refusal leaves an older bundle alone', async () => {
+  const { out, left } = place()
+  const { version } = await run(machine, out, { pretrain: { epochs: 10 } })
+  const short = await writeMachine({ hours: 6 })
+  await assert.rejects(run(short, out), { code: 'too_little_data' })
+  assert.equal(openBundle(out).version, version)
+  const newer = await run(machine, out, { pretrain: { epochs: 10 }, seed: 5 })
+  assert.notEqual(newer.version, version)
+  assert.equal(openBundle(out).version, newer.version)
+  assert.deepEqual(left(), ['model'])
+})
+
+test('what is not a bundle is refused before anything is read', async () => {
+  const { out } = place()
+  mkdirSync(out)
+  writeFileSync(join(out, 'notes'), '')
+  const progress: Progress = { step: (name) => assert.fail(`began to ${name}`) }
+  await assert.rejects(run(machine, out, {}, { progress }), { code: 'bundle_mismatch' })
+})
+
+for (const step of ['read windows', 'fit scaler', 'train autoencoder', 'train DEC', 'calibrate']) {
+  test(`Ctrl-C at the step "${step}" leaves nothing`, async () => {
+    const { out, left } = place()
+    const controller = new AbortController()
+    const progress: Progress = {
+      step(name) {
+        if (name === step) controller.abort()
+        return { advance() {}, finish() {} }
+      },
+    }
+    await assert.rejects(run(machine, out, {}, { progress, signal: controller.signal }), {
+      name: 'AbortError',
+    })
+    assert.deepEqual([...left(), ...readdirSync(temporary)], [])
+  })
+}
+
+test('Ctrl-C after the last step, before the bundle is written, leaves nothing', async () => {
+  const { out, left } = place()
+  const controller = new AbortController()
+  const progress: Progress = {
+    step: (name) => ({
+      advance() {},
+      finish() {
+        if (name === 'calibrate') controller.abort()
+      },
+    }),
+  }
+  await assert.rejects(run(machine, out, {}, { progress, signal: controller.signal }), { name: 'AbortError' })
+  assert.deepEqual([...left(), ...readdirSync(temporary)], [])
+})
