@@ -188,6 +188,7 @@ test('needed offsets are the lowest of the open panes, by partition', () => {
   add('m', 'a', 1, MINUTE, 1, 70)
   add('n', 'b', 1, 7 * MINUTE, 0, 11)
   add('n', 'b', 1, 6 * MINUTE, 0, 9)
+  add('n', 'b', 1, 8 * MINUTE, 0, 12)
   add('m', 'a', 1, 12 * MINUTE, 1, 71)
   assert.deepEqual(needed(), { 0: 9, 1: 70 })
   close(QUARTER)
