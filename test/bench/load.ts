@@ -190,6 +190,9 @@ async function measure(bootstrap: string): Promise<void> {
   const scored = flags.filter(({ score }) => score !== null).length
   const taken = metrics.get('examon_dec_samples_total') ?? 0
   const drops = [...metrics].filter(([name, n]) => name.startsWith('examon_dec_drops_total') && n > 0)
+  // Memory falls at every collection of garbage; what it falls to is what would show a leak.
+  const quarter = Math.ceil(rss.length / 4)
+  const floors = [1, 2, 3].map((q) => Math.min(...rss.slice(q * quarter, (q + 1) * quarter)).toFixed(0))
   const steady = rss.slice(Math.floor(rss.length / 2)).toSorted((a, b) => a - b)
   const latency = (q: number) => quantile(metrics, 'examon_dec_close_to_flag_seconds', q).toFixed(2)
   const figure = (n: number) => Math.round(n).toLocaleString('en')
@@ -201,7 +204,7 @@ samples taken     ${figure(taken)}, ${figure(taken / (seconds + drained))} a sec
 dropped           ${drops.map(([name, n]) => `${/reason="(\w+)"/.exec(name)?.[1]} ${figure(n)}`).join(', ') || 'none'}
 lag               ${figure(lagAtEnd)} records when the producer ended, none ${drained.toFixed(1)} s later
 CPU               daemon ${daemonCpu.toFixed(0)} s (${((100 * daemonCpu) / seconds).toFixed(0)} % of a core), producer ${producerCpu.toFixed(0)} s, machine ${(100 * busy).toFixed(0)} % busy
-RSS, second half  ${steady[0]?.toFixed(0)} / ${steady[Math.floor(steady.length / 2)]?.toFixed(0)} / ${steady.at(-1)?.toFixed(0)} MB (least, median, most), ${(60 * slope(rss.slice(Math.floor(rss.length / 2)))).toFixed(1)} MB a minute
+RSS, second half  ${steady[0]?.toFixed(0)} / ${steady[Math.floor(steady.length / 2)]?.toFixed(0)} / ${steady.at(-1)?.toFixed(0)} MB (least, median, most), ${(60 * slope(rss.slice(Math.floor(rss.length / 2)))).toFixed(1)} MB a minute; least by quarter from the second on ${floors.join(' / ')} MB
 windows           ${figure(nodes * windows)} expected, ${figure(distinct.size)} flagged, ${figure(flags.length - distinct.size)} twice, ${figure(scored)} scored
 close to flag     p50 ${latency(0.5)} s, p99 ${latency(0.99)} s
 daemon's exit     ${exit.code}`)
