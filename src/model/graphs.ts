@@ -34,17 +34,19 @@ export function parameterNames(
   optimiser: Optimiser,
   clustering: Clustering | null,
 ): ParameterNames[] {
-  const state = (name: string): string[] =>
-    optimiser.kind === 'sgd' ? [`velocity.${name}`] : [`mean.${name}`, `square.${name}`]
   const names = layerSizes(network).flatMap(([inputs, outputs], l) => [
-    { name: `weight${l}`, shape: [inputs, outputs], state: state(`weight${l}`) },
-    { name: `bias${l}`, shape: [outputs], state: state(`bias${l}`) },
+    parameter(`weight${l}`, [inputs, outputs], optimiser),
+    parameter(`bias${l}`, [outputs], optimiser),
   ])
   if (clustering !== null) {
-    const shape = [clustering.centres, codeSize(network)]
-    names.push({ name: 'centres', shape, state: state('centres') })
+    names.push(parameter('centres', [clustering.centres, codeSize(network)], optimiser))
   }
   return names
+}
+
+/** A parameter with the state that its optimiser keeps, in the names that `sgdUpdate` and `adamUpdate` use. */
+export function parameter(name: string, shape: number[], { kind }: Optimiser): ParameterNames {
+  return { name, shape, state: kind === 'sgd' ? [`velocity.${name}`] : [`mean.${name}`, `square.${name}`] }
 }
 
 /**
@@ -205,10 +207,13 @@ function divergence(
 }
 
 /** A gradient: a tensor, or the product leftᵀ·right that an update can take into its own Gemm. */
-type Gradient = { kind: 'value'; value: string } | { kind: 'product'; left: string; right: string }
+export type Gradient = { kind: 'value'; value: string } | { kind: 'product'; left: string; right: string }
 
-/** `gradient` already holds the rate. For products the momentum rides in Gemm's C input. */
-function sgdUpdate(g: OnnxGraph, name: string, gradient: Gradient, momentum: number): void {
+/**
+ * Computes `next.<name>` and `next.velocity.<name>` from `<name>` and `velocity.<name>`. `gradient` already holds the
+ * rate. For products the momentum rides in Gemm's C input.
+ */
+export function sgdUpdate(g: OnnxGraph, name: string, gradient: Gradient, momentum: number): void {
   const velocity = `velocity.${name}`
   if (gradient.kind === 'product') {
     g.node(
@@ -224,7 +229,11 @@ function sgdUpdate(g: OnnxGraph, name: string, gradient: Gradient, momentum: num
   g.node('Add', [name, `next.${velocity}`], {}, `next.${name}`)
 }
 
-function adamUpdate(g: OnnxGraph, name: string, gradient: Gradient, rate: string): void {
+/**
+ * Computes `next.<name>`, `next.mean.<name>` and `next.square.<name>` from the same without `next`. `rate` [] holds the
+ * bias correction, `gradient` holds no rate.
+ */
+export function adamUpdate(g: OnnxGraph, name: string, gradient: Gradient, rate: string): void {
   const value =
     gradient.kind === 'value'
       ? gradient.value

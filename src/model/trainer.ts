@@ -1,5 +1,4 @@
 import {
-  ADAM,
   type Clustering,
   codeSize,
   encodingGraph,
@@ -9,8 +8,7 @@ import {
 } from './graphs.ts'
 import type { Layer, Network } from './network.ts'
 import * as ort from './runtime.ts'
-
-type Tensors = Record<string, ort.Tensor>
+import { floats, Stepper, type StepperState, scalar, type Tensors } from './stepper.ts'
 
 export interface StepLoss {
   /** Squared error summed over rows and features. */
@@ -19,88 +17,75 @@ export interface StepLoss {
   divergence: number
 }
 
-/**
- * A training graph with its parameters. They live in two sets of preallocated tensors: each step reads one set and
- * writes the other, so that no step allocates.
- */
+/** Trains a network, and with clustering its centres, one batch a step. */
 export class Trainer {
   private readonly network: Network
-  private readonly optimiser: Optimiser
   private readonly clustering: Clustering | null
-  private readonly session: ort.InferenceSession
-  private readonly sets: [Tensors, Tensors]
-  private current: 0 | 1 = 0
-  private steps = 0
+  private readonly stepper: Stepper
 
+  /** `threads`: of the runtime, by default one a core. */
   static async create(
     network: Network,
     layers: readonly Layer[],
     optimiser: Optimiser,
     clustering: (Clustering & { initial: Float32Array }) | null = null,
+    threads?: number,
   ): Promise<Trainer> {
-    const session = await ort.InferenceSession.create(trainingGraph(network, optimiser, clustering))
-    return new Trainer(session, network, layers, optimiser, clustering)
+    const tensors: Record<string, Float32Array> = {}
+    layers.forEach((layer, l) => {
+      tensors[`weight${l}`] = layer.weight
+      tensors[`bias${l}`] = layer.bias
+    })
+    if (clustering !== null) tensors.centres = clustering.initial
+    return Trainer.restore(network, { steps: 0, tensors }, optimiser, clustering, threads)
   }
 
-  private constructor(
-    session: ort.InferenceSession,
+  /** Goes on from the `state()` of a trainer of the same network, optimiser and clustering, bit for bit. */
+  static async restore(
     network: Network,
-    layers: readonly Layer[],
+    state: StepperState,
     optimiser: Optimiser,
-    clustering: (Clustering & { initial: Float32Array }) | null,
-  ) {
-    this.session = session
+    clustering: Clustering | null = null,
+    threads?: number,
+  ): Promise<Trainer> {
+    const graph = trainingGraph(network, optimiser, clustering)
+    const parameters = parameterNames(network, optimiser, clustering)
+    const stepper = await Stepper.create(graph, parameters, optimiser, state, threads)
+    return new Trainer(network, clustering, stepper)
+  }
+
+  private constructor(network: Network, clustering: Clustering | null, stepper: Stepper) {
     this.network = network
-    this.optimiser = optimiser
     this.clustering = clustering
-    const initial = new Map<string, Float32Array>()
-    layers.forEach((layer, l) => {
-      initial.set(`weight${l}`, layer.weight)
-      initial.set(`bias${l}`, layer.bias)
-    })
-    if (clustering !== null) initial.set('centres', clustering.initial)
-    const build = (): Tensors => {
-      const tensors: Tensors = {}
-      for (const { name, shape, state } of parameterNames(network, optimiser, clustering)) {
-        const size = shape.reduce((product, n) => product * n, 1)
-        const values = Float32Array.from(initial.get(name)!) // every parameter was put in above
-        tensors[name] = new ort.Tensor('float32', values, shape)
-        for (const s of state) tensors[s] = new ort.Tensor('float32', new Float32Array(size), shape)
-      }
-      return tensors
-    }
-    this.sets = [build(), build()]
+    this.stepper = stepper
   }
 
   /** One update on `rows` rows of `x` (and their rows of the target distribution, with clustering). */
   async step(x: Float32Array, rows: number, rate: number, target?: Float32Array): Promise<StepLoss> {
-    this.steps++
     const d = this.network.widths[0]! // the input width
-    const feeds: Tensors = {
-      ...this.sets[this.current],
+    const inputs: Tensors = {
       x: new ort.Tensor('float32', x.subarray(0, rows * d), [rows, d]),
       inverse_rows: scalar(1 / rows),
-      rate: scalar(this.effectiveRate(rate)),
     }
-    if (this.clustering !== null && target !== undefined) {
-      const k = this.clustering.centres
-      feeds.target = new ort.Tensor('float32', target.subarray(0, rows * k), [rows, k])
+    if (this.clustering === null) {
+      const { squared_error } = await this.stepper.step(inputs, rate, ['squared_error'])
+      return { squaredError: first(squared_error), divergence: 0 }
     }
-    const other = this.current === 0 ? 1 : 0
-    const fetches: Record<string, ort.Tensor | null> = { squared_error: null }
-    if (this.clustering !== null) fetches.divergence = null
-    for (const [name, tensor] of Object.entries(this.sets[other])) fetches[`next.${name}`] = tensor
-    const result = await this.session.run(feeds, fetches)
-    this.current = other
-    return { squaredError: first(result.squared_error), divergence: first(result.divergence) }
+    const k = this.clustering.centres
+    if (target === undefined) throw new TypeError('a step with clustering needs the target distribution')
+    inputs.target = new ort.Tensor('float32', target.subarray(0, rows * k), [rows, k])
+    const { squared_error, divergence } = await this.stepper.step(inputs, rate, [
+      'squared_error',
+      'divergence',
+    ])
+    return { squaredError: first(squared_error), divergence: first(divergence) }
   }
 
   /** Copies of the current parameters. */
   layers(): Layer[] {
-    const set = this.sets[this.current]
     return this.network.widths.slice(1).map((outputs, l) => ({
-      weight: copy(set[`weight${l}`]),
-      bias: copy(set[`bias${l}`]),
+      weight: this.stepper.copy(`weight${l}`),
+      bias: this.stepper.copy(`bias${l}`),
       inputs: this.network.widths[l]!, // widths is one longer than layers
       outputs,
     }))
@@ -108,17 +93,16 @@ export class Trainer {
 
   /** Copy of the current centres, k × c; empty without clustering. */
   centres(): Float32Array {
-    return copy(this.sets[this.current].centres)
+    return this.clustering === null ? new Float32Array(0) : this.stepper.copy('centres')
+  }
+
+  /** Everything that `restore` needs, as copies. */
+  state(): StepperState {
+    return this.stepper.state()
   }
 
   async release(): Promise<void> {
-    await this.session.release()
-  }
-
-  /** Adam's bias correction, folded into the rate (Kingma & Ba 2015, end of section 2). */
-  private effectiveRate(rate: number): number {
-    if (this.optimiser.kind === 'sgd') return rate
-    return (rate * Math.sqrt(1 - ADAM.beta2 ** this.steps)) / (1 - ADAM.beta1 ** this.steps)
+    await this.stepper.release()
   }
 }
 
@@ -129,10 +113,11 @@ export class Encoder {
   private readonly session: ort.InferenceSession
   readonly centres: number
 
-  /** `centres`: how many, or 0 to encode without assignment. */
-  static async create(network: Network, centres: number): Promise<Encoder> {
+  /** `centres`: how many, or 0 to encode without assignment. `threads`: of the runtime, by default one a core. */
+  static async create(network: Network, centres: number, threads?: number): Promise<Encoder> {
     const graph = encodingGraph(network, centres === 0 ? null : centres)
-    return new Encoder(await ort.InferenceSession.create(graph), network, centres)
+    const session = await ort.InferenceSession.create(graph, ort.sessionOptions(threads))
+    return new Encoder(session, network, centres)
   }
 
   private constructor(session: ort.InferenceSession, network: Network, centres: number) {
@@ -158,9 +143,9 @@ export class Encoder {
     if (centres !== null) feeds.centres = new ort.Tensor('float32', centres, [this.centres, this.codeSize])
     const result = await this.session.run(feeds)
     return {
-      code: values(result.code),
-      squaredError: values(result.squared_error),
-      q: result.q === undefined ? new Float32Array(0) : values(result.q),
+      code: floats(result.code),
+      squaredError: floats(result.squared_error),
+      q: result.q === undefined ? new Float32Array(0) : floats(result.q),
     }
   }
 
@@ -169,20 +154,7 @@ export class Encoder {
   }
 }
 
-function scalar(value: number): ort.Tensor {
-  return new ort.Tensor('float32', Float32Array.of(value), [])
-}
-
-/** Data of a float tensor; the graphs of this project return no other type here. */
-function values(tensor: ort.Tensor | undefined): Float32Array {
-  if (tensor?.data instanceof Float32Array) return tensor.data
-  throw new TypeError(`expected a float tensor, got ${tensor?.type ?? 'nothing'}`)
-}
-
-function copy(tensor: ort.Tensor | undefined): Float32Array {
-  return tensor === undefined ? new Float32Array(0) : values(tensor).slice()
-}
-
+/** A loss: a tensor of one value. */
 function first(tensor: ort.Tensor | undefined): number {
-  return tensor === undefined ? 0 : (values(tensor)[0] ?? 0)
+  return floats(tensor)[0] ?? Number.NaN
 }

@@ -242,3 +242,49 @@ test('the target distribution by hand, of rows in any order', () => {
     assert.ok(Math.abs(p[i]! - v) < 1e-6, `${i}: ${p[i]}`)
   })
 })
+
+for (const optimiser of [{ kind: 'sgd', momentum: 0.9 }, { kind: 'adam' }] as Optimiser[]) {
+  test(`a restored trainer goes on bit for bit: ${optimiser.kind}`, async () => {
+    const { layers, centres, x, target, clustering } = setUp(8)
+    const trainer = await Trainer.create(NETWORK, layers, optimiser, clustering)
+    for (const n of SIZES) await trainer.step(x, n, 0.01, target)
+    const state = trainer.state()
+    const losses = [await trainer.step(x, ROWS, 0.01, target), await trainer.step(x, 4, 0.02, target)]
+    const restored = await Trainer.restore(NETWORK, state, optimiser, clustering)
+    const again = [await restored.step(x, ROWS, 0.01, target), await restored.step(x, 4, 0.02, target)]
+    assert.deepEqual(again, losses)
+    assert.deepEqual(restored.state(), trainer.state())
+    assert.notDeepEqual(restored.centres(), centres)
+    await trainer.release()
+    await restored.release()
+  })
+}
+
+test('a state of another network or optimiser is refused', async () => {
+  const { layers, x } = setUp(9)
+  const trainer = await Trainer.create(NETWORK, layers, { kind: 'adam' })
+  await trainer.step(x, ROWS, 0.01)
+  const state = trainer.state()
+  await trainer.release()
+  await assert.rejects(
+    Trainer.restore(NETWORK, state, { kind: 'sgd', momentum: 0.9 }),
+    /has no values of velocity\.weight0, the network needs 30/,
+  )
+  await assert.rejects(
+    Trainer.restore(createNetwork(6, [5, 3], 3), state, { kind: 'adam' }),
+    /has 20 values of weight1, the network needs 15/,
+  )
+})
+
+test('the number of threads changes no bit of a step on this network, and a step without its target is refused', async () => {
+  const { layers, x, target, clustering } = setUp(10)
+  const states = []
+  for (const threads of [1, 2]) {
+    const trainer = await Trainer.create(NETWORK, layers, { kind: 'adam' }, clustering, threads)
+    await trainer.step(x, ROWS, 0.01, target)
+    await assert.rejects(trainer.step(x, ROWS, 0.01), /needs the target distribution/)
+    states.push(trainer.state())
+    await trainer.release()
+  }
+  assert.deepEqual(states[0], states[1])
+})
