@@ -62,7 +62,7 @@ export async function trainDec(
     )
   }
   const encoder = await Encoder.create(network, k)
-  const initial = await startCentres(rows, encoder, pretrained, k, random)
+  const initial = await startCentres(rows, encoder, pretrained, k, random, signal)
   const trainer = await Trainer.create(network, pretrained, options.optimiser, {
     centres: k,
     gamma: options.gamma,
@@ -135,6 +135,7 @@ async function startCentres(
   layers: readonly Layer[],
   k: number,
   random: Random,
+  signal?: AbortSignal,
 ): Promise<Float32Array> {
   const stride = Math.max(1, Math.ceil(rows.rows / KMEANS_ROWS))
   const c = encoder.codeSize
@@ -147,7 +148,12 @@ async function startCentres(
       filled++
     }
   })
-  return kMeans(codes.subarray(0, filled * c), c, k, KMEANS_RESTARTS, random).centres
+  const started = await kMeans(codes.subarray(0, filled * c), c, k, {
+    restarts: KMEANS_RESTARTS,
+    random,
+    signal,
+  })
+  return started.centres
 }
 
 /** Renews q and the nearest centre of every row; returns the share of rows whose centre changed. */
