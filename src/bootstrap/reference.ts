@@ -1,4 +1,4 @@
-import { ScaledRows } from '../model/rows.ts'
+import { scaledBlocks } from '../model/rows.ts'
 import type { Scaler } from '../model/scaler.ts'
 import type { WindowStore } from '../windows/store.ts'
 import type { Selection } from './select.ts'
@@ -16,9 +16,9 @@ export async function drawReference(
   const train = selection.train.filter((_, i) => i % stride === 0)
   const nodes = [...new Set(selection.calibration.map((row) => store.node[row]!))].sort((a, b) => a - b)
   const nodeStride = Math.max(1, Math.ceil(selection.calibration.length / MOST_ROWS))
-  const drawn = new Set(nodes.filter((_, i) => i % nodeStride === 0))
+  const drawnNodes = new Set(nodes.filter((_, i) => i % nodeStride === 0))
   const byNode = [...selection.calibration]
-    .filter((row) => drawn.has(store.node[row]!))
+    .filter((row) => drawnNodes.has(store.node[row]!))
     // Stable, so that the windows of a node stay in the order of time.
     .sort((a, b) => store.node[a]! - store.node[b]!)
     .slice(0, MOST_ROWS)
@@ -29,14 +29,8 @@ export async function drawReference(
     if (last?.[0] === node) last[1]++
     else calibration.push([node, 1])
   }
-  const scaled = await ScaledRows.create(store, scaler, Int32Array.of(...train, ...byNode))
-  try {
-    const rows = new Float32Array(scaled.rows * scaled.features)
-    for (let chunk = 0; chunk < scaled.chunks; chunk++) {
-      rows.set(await scaled.load(chunk), scaled.span(chunk).first * scaled.features)
-    }
-    return { rows, train: train.length, calibration }
-  } finally {
-    await scaled.release()
-  }
+  const drawn = Int32Array.of(...train, ...byNode)
+  const rows = new Float32Array(drawn.length * store.features)
+  for await (const { first, x } of scaledBlocks(store, scaler, drawn)) rows.set(x, first * store.features)
+  return { rows, train: train.length, calibration }
 }

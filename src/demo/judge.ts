@@ -1,4 +1,4 @@
-import type { BootstrapResult } from '../bootstrap/bootstrap.ts'
+import type { BootstrapResult } from '../bootstrap/publish.ts'
 import type { AlarmRecord, AlarmState } from '../detect/records.ts'
 import { alarmEpisodes, matchAlarms, perNodeWeek } from '../evaluate/events.ts'
 import type { Fault, FaultKind } from '../simulator/faults.ts'

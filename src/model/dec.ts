@@ -3,7 +3,7 @@ import type { Optimiser } from './graphs.ts'
 import { kMeans } from './kmeans.ts'
 import type { Layer, Network } from './network.ts'
 import type { Random } from './random.ts'
-import type { ScaledRows } from './rows.ts'
+import type { Batch, Rows } from './rows.ts'
 import { Encoder, Trainer } from './trainer.ts'
 
 export interface ClusterOptions {
@@ -46,13 +46,13 @@ const ENCODE_ROWS = 4096
  * p ∝ q²/f is taken over the whole set and renewed every `updateInterval` steps.
  */
 export async function trainDec(
-  rows: ScaledRows,
+  rows: Rows,
   network: Network,
   pretrained: readonly Layer[],
   options: ClusterOptions,
   random: Random,
   onUpdate: (update: Clustered['updates'][number]) => void,
-  signal?: AbortSignal,
+  { signal }: { signal?: AbortSignal | undefined } = {},
 ): Promise<Clustered> {
   const k = options.centres
   if (rows.rows < k) {
@@ -72,15 +72,16 @@ export async function trainDec(
     const q = new Float32Array(rows.rows * k)
     const assigned = new Int32Array(rows.rows).fill(-1)
     const updates: Clustered['updates'] = []
-    const batches = batchWalk(rows, options.batch, options.shuffle, random)
     let mass: Float64Array = new Float64Array(k)
     let divergence = 0
     let squaredError = 0
     let seen = 0
     let stopped: Clustered['stopped'] = 'max_iterations'
     const target = new Float32Array(options.batch * k)
-    for (let iteration = 0; iteration < options.maxIterations; iteration++) {
+    let iteration = 0
+    for await (const { x, positions, n } of passes(rows, options, random)) {
       signal?.throwIfAborted()
+      if (iteration === options.maxIterations) break
       if (iteration % options.updateInterval === 0) {
         const changed = await assignAll(rows, encoder, trainer.layers(), trainer.centres(), q, assigned)
         mass = columnSums(q, k)
@@ -101,12 +102,12 @@ export async function trainDec(
           break
         }
       }
-      const { x, positions } = await batches.next()
       targetDistribution(q, mass, k, positions, target)
-      const loss = await trainer.step(x, positions.length, options.learningRate, target)
+      const loss = await trainer.step(x, n, options.learningRate, target)
       divergence += loss.divergence
       squaredError += loss.squaredError
-      seen += positions.length
+      seen += n
+      iteration++
     }
     const layers = trainer.layers()
     const centres = trainer.centres()
@@ -130,7 +131,7 @@ function diverged(iteration: number, { learningRate }: ClusterOptions): ModelErr
 
 /** k-means on the codes of at most KMEANS_ROWS rows, evenly spaced over the set. */
 async function startCentres(
-  rows: ScaledRows,
+  rows: Rows,
   encoder: Encoder,
   layers: readonly Layer[],
   k: number,
@@ -158,7 +159,7 @@ async function startCentres(
 
 /** Renews q and the nearest centre of every row; returns the share of rows whose centre changed. */
 async function assignAll(
-  rows: ScaledRows,
+  rows: Rows,
   encoder: Encoder,
   layers: readonly Layer[],
   centres: Float32Array,
@@ -180,22 +181,16 @@ async function assignAll(
 }
 
 async function encodeAll(
-  rows: ScaledRows,
+  rows: Rows,
   encoder: Encoder,
   layers: readonly Layer[],
   centres: Float32Array | null,
   visit: (first: number, n: number, result: Awaited<ReturnType<Encoder['encode']>>) => void,
 ): Promise<void> {
-  const d = rows.features
   // An encoder made for centres wants some; before they exist their values do not matter for the code.
   const given = centres ?? new Float32Array(encoder.centres * encoder.codeSize)
-  for (let chunk = 0; chunk < rows.chunks; chunk++) {
-    const span = rows.span(chunk)
-    const data = await rows.load(chunk)
-    for (let done = 0; done < span.rows; done += ENCODE_ROWS) {
-      const n = Math.min(ENCODE_ROWS, span.rows - done)
-      visit(span.first + done, n, await encoder.encode(layers, given, data.subarray(done * d), n))
-    }
+  for await (const { first, n, x } of rows.blocks(ENCODE_ROWS)) {
+    visit(first, n, await encoder.encode(layers, given, x, n))
   }
 }
 
@@ -222,37 +217,11 @@ export function targetDistribution(
   }
 }
 
-/** Endless batches: whole passes over the rows, chunk by chunk, shuffled or in order. `x` is reused. */
-function batchWalk(
-  rows: ScaledRows,
-  batch: number,
-  shuffle: boolean,
+/** Batches of one pass over the rows after the other, without end. */
+async function* passes(
+  rows: Rows,
+  { batch, shuffle }: ClusterOptions,
   random: Random,
-): { next(): Promise<{ x: Float32Array; positions: Int32Array }> } {
-  const d = rows.features
-  const x = new Float32Array(batch * d)
-  let chunk = -1
-  let order = new Int32Array(0)
-  let done = 0
-  return {
-    async next() {
-      if (done >= order.length) {
-        chunk = (chunk + 1) % rows.chunks
-        order = Int32Array.from({ length: rows.span(chunk).rows }, (_, i) => i)
-        if (shuffle) random.shuffle(order)
-        done = 0
-      }
-      const { first } = rows.span(chunk)
-      const data = await rows.load(chunk)
-      const n = Math.min(batch, order.length - done)
-      const positions = new Int32Array(n)
-      for (let i = 0; i < n; i++) {
-        const row = order[done + i]! // done + i < length
-        positions[i] = first + row
-        x.set(data.subarray(row * d, (row + 1) * d), i * d)
-      }
-      done += n
-      return { x, positions }
-    },
-  }
+): AsyncGenerator<Batch> {
+  for (;;) yield* rows.batches(batch, { shuffle, random })
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
-import type { BootstrapResult, Progress } from '../../src/bootstrap/bootstrap.ts'
+import type { Progress } from '../../src/bootstrap/progress.ts'
+import type { BootstrapResult } from '../../src/bootstrap/publish.ts'
 import { openBundle } from '../../src/model/bundle.ts'
 import { Scorer } from '../../src/model/scorer.ts'
 import { featureNames } from '../../src/windows/schema.ts'

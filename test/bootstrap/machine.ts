@@ -1,12 +1,9 @@
 /** A small machine's history as parquet, made by SQL: two nodes that alternate between idle and busy. */
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import {
-  type BootstrapRequest,
-  type BootstrapResult,
-  bootstrap,
-  type Progress,
-} from '../../src/bootstrap/bootstrap.ts'
+import { type BootstrapRequest, bootstrap } from '../../src/bootstrap/bootstrap.ts'
+import type { Progress } from '../../src/bootstrap/progress.ts'
+import type { BootstrapResult } from '../../src/bootstrap/publish.ts'
 import { defaultConfig } from '../../src/config/load.ts'
 import type { TrainingConfig } from '../../src/config/schema.ts'
 import { folder, withHistory, write } from '../history/parquet.ts'

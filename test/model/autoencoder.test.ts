@@ -114,7 +114,7 @@ test('a signal stops it between two steps', async () => {
         epochs.push(epoch)
         if (epoch === 2) controller.abort()
       },
-      controller.signal,
+      { signal: controller.signal },
     )
     await assert.rejects(run, { name: 'AbortError' })
     assert.deepEqual(epochs, [1, 2])

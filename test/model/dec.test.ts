@@ -47,7 +47,7 @@ const train = (
   signal?: AbortSignal,
 ): Promise<Clustered> =>
   withRows(D, X, (rows) =>
-    trainDec(rows, NETWORK, pretrained, { ...OPTIONS, ...changes }, createRandom(seed), onUpdate, signal),
+    trainDec(rows, NETWORK, pretrained, { ...OPTIONS, ...changes }, createRandom(seed), onUpdate, { signal }),
   )
 
 /** Most likely centre of every row, by the formulas. */

@@ -111,3 +111,16 @@ test('shuffle permutes, and every value comes everywhere', () => {
   }
   for (const count of counts) assert.ok(Math.abs(count - 1000) < 150, `${count} of 4000`)
 })
+
+test('a stream goes on from its state, in the middle of a pair of normals too', () => {
+  const random = createRandom(7)
+  random.normal()
+  const again = createRandom(structuredClone(random.state()))
+  const draw = (from: typeof random): number[] => [
+    from.normal(),
+    from.uniform(),
+    from.normal(),
+    from.integer(9),
+  ]
+  assert.deepEqual(draw(again), draw(random))
+})

@@ -2,12 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { OnnxGraph } from '../../src/model/onnx.ts'
-import { ScaledRows } from '../../src/model/rows.ts'
 import * as ort from '../../src/model/runtime.ts'
 import { addScaling, fitScaler, MIN_NODE_WINDOWS, type Scaler } from '../../src/model/scaler.ts'
 import type { Transform } from '../../src/windows/schema.ts'
-import { WindowStore } from '../../src/windows/store.ts'
-import { allRows, identityScaler, storeOf } from './support.ts'
+import { allRows, storeOf } from './support.ts'
 
 /** The formula: log1p where asked for, (v − lo) / range, cut to [−4, 5]; the scaled mean where missing. */
 function scale(scaler: Scaler, raw: number, row: number, feature: number): number {
@@ -199,77 +197,4 @@ test('only the rows asked for are looked at', () => {
   const scaler = fitScaler(store, ['n'], ['none'], Int32Array.of(0, 2), { plain: true })
   store.close()
   assert.deepEqual([scaler.lo[0], scaler.range[0]], [1, 2])
-})
-
-test('scaled rows of a selection: each by its node, the same however long the selection', async () => {
-  const n = 2500 // more than one call to the graph takes
-  const d = 3
-  const node = Array.from({ length: n }, (_, i) => i % 3)
-  const values = Float64Array.from({ length: n * d }, (_, i) =>
-    i % 17 === 0 ? Number.NaN : Math.sin(i) * 100,
-  )
-  const store = storeOf(d, values, node)
-  const scaler = fitScaler(store, ['a', 'b', 'c'], ['none', 'log1p', 'none'], allRows(store), {
-    plain: false,
-  })
-  const load = async (indices: Int32Array): Promise<Float32Array> => {
-    const rows = await ScaledRows.create(store, scaler, indices)
-    try {
-      assert.equal(rows.rows, indices.length)
-      assert.deepEqual([rows.chunks, rows.span(0)], [1, { first: 0, rows: indices.length }])
-      const first = (await rows.load(0)).slice()
-      assert.deepEqual(await rows.load(0), first, 'a second call hands out the same')
-      return first
-    } finally {
-      await rows.release()
-    }
-  }
-  const whole = await load(allRows(store))
-  values.forEach((v, i) => {
-    const row = node[Math.floor(i / d)]! + 1
-    assert.ok(Math.abs(whole[i]! - scale(scaler, v, row, i % d)) < 1e-6)
-  })
-  const some = allRows(store).filter((i) => i % 7 === 3)
-  const part = await load(some)
-  some.forEach((index, i) => {
-    assert.deepEqual(part.subarray(i * d, (i + 1) * d), whole.subarray(index * d, (index + 1) * d))
-  })
-  store.close()
-})
-
-test('a selection beyond 64 MiB is read in chunks, with the same values in the same order', async () => {
-  const d = 460
-  const whole = Math.floor(2 ** 26 / (4 * d))
-  // Row r holds r/50000 everywhere but at one place; the last chunk has three rows.
-  const rowOf = (r: number): Float64Array => new Float64Array(d).fill(r / 50_000).with(r % d, 2)
-  const store = new WindowStore(d, 1)
-  const step = 1000
-  for (let first = 0; first < whole + 3; first += step) {
-    const rows = Math.min(step, whole + 3 - first)
-    const values = new Float64Array(rows * d)
-    for (let i = 0; i < rows; i++) values.set(rowOf(first + i), i * d)
-    store.append({
-      rows,
-      node: new Int32Array(rows),
-      start: new Float64Array(rows),
-      values,
-      counts: new Uint16Array(rows),
-      label: new Int8Array(rows),
-    })
-  }
-  const rows = await ScaledRows.create(store, identityScaler(d), allRows(store))
-  assert.deepEqual(
-    [rows.chunks, rows.span(0), rows.span(1)],
-    [2, { first: 0, rows: whole }, { first: whole, rows: 3 }],
-  )
-  for (const chunk of [1, 0, 1]) {
-    const { first, rows: n } = rows.span(chunk)
-    const data = await rows.load(chunk)
-    assert.equal(data.length, n * d)
-    for (let i = 0; i < n; i += chunk === 0 ? 97 : 1) {
-      assert.deepEqual(data.subarray(i * d, (i + 1) * d), Float32Array.from(rowOf(first + i)))
-    }
-  }
-  await rows.release()
-  store.close()
 })

@@ -2,7 +2,7 @@
 import type { Initialiser, Layer, Network } from '../../src/model/network.ts'
 import { initialiseLayers } from '../../src/model/network.ts'
 import { createRandom, type Random } from '../../src/model/random.ts'
-import { ScaledRows } from '../../src/model/rows.ts'
+import { MemoryRows, type Rows } from '../../src/model/rows.ts'
 import type { Scaler } from '../../src/model/scaler.ts'
 import { WindowStore } from '../../src/windows/store.ts'
 
@@ -41,23 +41,13 @@ export function identityScaler(d: number): Scaler {
   }
 }
 
-/** Hands on the rows as they are; both store and session go afterwards. */
+/** Hands on the rows as they are. */
 export async function withRows<T>(
   d: number,
   values: ArrayLike<number>,
-  work: (rows: ScaledRows) => Promise<T>,
+  work: (rows: Rows) => Promise<T>,
 ): Promise<T> {
-  const store = storeOf(d, values)
-  try {
-    const rows = await ScaledRows.create(store, identityScaler(d), allRows(store))
-    try {
-      return await work(rows)
-    } finally {
-      await rows.release()
-    }
-  } finally {
-    store.close()
-  }
+  return work(new MemoryRows(Float32Array.from(values), d))
 }
 
 /** Layers with biases off zero, so that no gradient vanishes by symmetry. */

@@ -1,0 +1,64 @@
+/** Rows → network, centres, losses: pretraining of the autoencoder, then DEC. */
+import { meanPredictorError, trainAutoencoder } from '../model/autoencoder.ts'
+import { type Clustered, trainDec } from '../model/dec.ts'
+import { ModelError } from '../model/errors.ts'
+import { createNetwork, type Network } from '../model/network.ts'
+import { createRandom } from '../model/random.ts'
+import type { Rows } from '../model/rows.ts'
+import type { ModelOptions } from './presets.ts'
+import type { Progress } from './progress.ts'
+
+export interface Trained {
+  network: Network
+  options: ModelOptions
+  seed: number
+  /** Mean squared error a feature of each epoch of the autoencoder, in scaled units. */
+  losses: number[]
+  /** The error of always predicting the mean. */
+  meanPredictor: number
+  dec: Clustered
+}
+
+/** Trains on all rows; the same rows, options and seed give the same bits on one machine. */
+export async function trainModel(
+  rows: Rows,
+  options: ModelOptions,
+  seed: number,
+  progress: Progress,
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): Promise<Trained> {
+  const random = createRandom(seed)
+  const meanPredictor = await meanPredictorError(rows)
+  if (meanPredictor === 0) {
+    throw new ModelError(
+      'too_little_data',
+      'no feature varies over the training windows: there is nothing to learn from',
+    )
+  }
+  const network = createNetwork(rows.features, options.hidden, options.code)
+  const pretraining = progress.step('train autoencoder', options.pretrain.epochs)
+  const { layers, losses } = await trainAutoencoder(
+    rows,
+    network,
+    options.pretrain,
+    random,
+    (epoch, loss) => pretraining.advance(epoch, `loss ${loss.toPrecision(3)}`),
+    { signal },
+  )
+  const last = losses.at(-1) ?? Number.NaN
+  pretraining.finish(
+    `${options.pretrain.epochs} epochs, loss ${last.toPrecision(3)} (mean predictor ${meanPredictor.toPrecision(3)})`,
+  )
+  const clustering = progress.step('train DEC', options.cluster.maxIterations)
+  const dec = await trainDec(
+    rows,
+    network,
+    layers,
+    options.cluster,
+    random,
+    ({ iteration, changed }) => clustering.advance(iteration, `${(100 * changed).toFixed(1)} % changed`),
+    { signal },
+  )
+  clustering.finish(`${dec.updates.at(-1)?.iteration ?? 0} iterations, stopped by ${dec.stopped}`)
+  return { network, options, seed, losses, meanPredictor, dec }
+}
