@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import {
@@ -8,19 +7,8 @@ import {
   minimumCostMatching,
   normalisedMutualInformation,
 } from '../../src/evaluate/clustering.ts'
+import { golden } from './golden.ts'
 
-interface Golden {
-  agreement: {
-    name: string
-    assignment: number[]
-    labels: number[]
-    accuracy: number
-    nmi: number
-    ari: number
-  }[]
-}
-
-const golden = JSON.parse(readFileSync(new URL('clustering.golden.json', import.meta.url), 'utf8')) as Golden
 const METRICS = [clusterAccuracy, normalisedMutualInformation, adjustedRandIndex]
 
 const near = (actual: number, expected: number, message: string) =>
