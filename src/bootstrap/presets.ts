@@ -3,6 +3,7 @@ import type { TrainingConfig } from '../config/schema.ts'
 import type { PretrainOptions } from '../model/autoencoder.ts'
 import type { ClusterOptions } from '../model/dec.ts'
 import type { Optimiser } from '../model/graphs.ts'
+import type { Schedule } from '../model/schedule.ts'
 import type { Statistic } from '../windows/schema.ts'
 
 /** What decides the features; needed before the windows are built. */
@@ -68,6 +69,7 @@ export function modelOptions(training: TrainingConfig, features: number, rows: n
       optimiser: optimiser(pretrain, preset.pretrain.optimiser),
       initialiser: pretrain.initialiser ?? preset.pretrain.initialiser,
       learningRate: pretrain.learning_rate ?? preset.pretrain.learningRate,
+      schedule: schedule(pretrain, preset.pretrain.schedule),
       batch: pretrain.batch ?? preset.pretrain.batch,
       epochs: pretrain.epochs ?? preset.pretrain.epochs,
     },
@@ -75,6 +77,7 @@ export function modelOptions(training: TrainingConfig, features: number, rows: n
       ...preset.cluster,
       optimiser: optimiser(cluster, preset.cluster.optimiser),
       learningRate: cluster.learning_rate ?? preset.cluster.learningRate,
+      schedule: schedule(cluster, preset.cluster.schedule),
       batch: cluster.batch ?? preset.cluster.batch,
       centres: training.centres ?? preset.cluster.centres,
       gamma: cluster.gamma ?? preset.cluster.gamma,
@@ -94,6 +97,18 @@ function optimiser(
   return { kind, momentum: stage.momentum ?? (preset.kind === 'sgd' ? preset.momentum : 0.9) }
 }
 
+/** Epochs after which the schedule `step` divides the rate, where neither preset nor configuration says. */
+const STEP_EPOCHS = 20
+
+function schedule(
+  stage: { schedule?: Schedule['kind'] | undefined; step_epochs?: number | undefined },
+  preset: Schedule,
+): Schedule {
+  const kind = stage.schedule ?? preset.kind
+  if (kind !== 'step') return { kind }
+  return { kind, epochs: stage.step_epochs ?? (preset.kind === 'step' ? preset.epochs : STEP_EPOCHS) }
+}
+
 /** The University of Bologna report on Marconi-100, to the letter. */
 const REPORT: ModelOptions = {
   hidden: [500, 500, 2000],
@@ -102,13 +117,14 @@ const REPORT: ModelOptions = {
     optimiser: { kind: 'sgd', momentum: 0.9 },
     initialiser: 'normal-0.01',
     learningRate: 0.1,
-    schedule: 'constant',
+    schedule: { kind: 'constant' },
     batch: 128,
     epochs: 100,
   },
   cluster: {
     optimiser: { kind: 'sgd', momentum: 0.9 },
     learningRate: 0.01,
+    schedule: { kind: 'constant' },
     batch: 128,
     centres: 2,
     gamma: 0.5,
@@ -148,13 +164,14 @@ function scaledDefaults(features: number, rows: number): ModelOptions {
       optimiser: { kind: 'adam' },
       initialiser: 'variance-scaling',
       learningRate: 1e-3,
-      schedule: 'cosine',
+      schedule: { kind: 'cosine' },
       batch,
       epochs: Math.min(MOST_EPOCHS, Math.max(LEAST_EPOCHS, epochs)),
     },
     cluster: {
       optimiser: { kind: 'adam' },
       learningRate: 1e-4,
+      schedule: { kind: 'constant' },
       batch,
       centres: Math.min(MODES, Math.max(2, Math.floor(rows / LEAST_WINDOWS_A_MODE))),
       gamma: 0.1,

@@ -10,6 +10,19 @@ const stage = {
   momentum: Type.Optional(
     Type.Number({ minimum: 0, exclusiveMaximum: 1, description: 'Momentum of `sgd`; `adam` has none.' }),
   ),
+  schedule: Type.Optional(
+    Type.Enum(['constant', 'cosine', 'step'], {
+      description:
+        'How the step size changes: `cosine` falls to zero over the whole stage, `step` divides by ten after every `step_epochs`.',
+    }),
+  ),
+  step_epochs: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      'x-unit': 'epochs',
+      description: 'Of the schedule `step`: epochs at one rate; 20 where the preset has no such schedule.',
+    }),
+  ),
   batch: Type.Optional(Type.Integer({ minimum: 1, 'x-unit': 'windows', description: 'Windows a step.' })),
 }
 

@@ -3,14 +3,14 @@ import type { Optimiser } from './graphs.ts'
 import { type Initialiser, initialiseLayers, type Layer, type Network } from './network.ts'
 import type { Random } from './random.ts'
 import type { Rows } from './rows.ts'
+import { type Schedule, scheduledRate } from './schedule.ts'
 import { Trainer } from './trainer.ts'
 
 export interface PretrainOptions {
   optimiser: Optimiser
   initialiser: Initialiser
   learningRate: number
-  /** `constant`, or `cosine`: decays to zero over all steps. */
-  schedule: 'constant' | 'cosine'
+  schedule: Schedule
   batch: number
   epochs: number
 }
@@ -41,16 +41,14 @@ export async function trainAutoencoder(
   const trainer = await Trainer.create(network, initial, options.optimiser)
   try {
     const losses: number[] = []
-    const total = options.epochs * Math.ceil(rows.rows / options.batch)
+    const stepsPerEpoch = Math.ceil(rows.rows / options.batch)
+    const total = options.epochs * stepsPerEpoch
     let step = 0
     for (let epoch = 0; epoch < options.epochs; epoch++) {
       let squaredError = 0
       for await (const { x, n } of rows.batches(options.batch, { shuffle: true, random })) {
         signal?.throwIfAborted()
-        const rate =
-          options.schedule === 'constant'
-            ? options.learningRate
-            : (options.learningRate * (1 + Math.cos((Math.PI * step) / total))) / 2
+        const rate = scheduledRate(options.learningRate, options.schedule, { step, total, stepsPerEpoch })
         step++
         squaredError += (await trainer.step(x, n, rate)).squaredError
       }

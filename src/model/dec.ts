@@ -4,11 +4,14 @@ import { kMeans } from './kmeans.ts'
 import type { Layer, Network } from './network.ts'
 import type { Random } from './random.ts'
 import type { Batch, Rows } from './rows.ts'
+import { type Schedule, scheduledRate } from './schedule.ts'
 import { Encoder, Trainer } from './trainer.ts'
 
 export interface ClusterOptions {
   optimiser: Optimiser
   learningRate: number
+  /** Over `maxIterations` steps. */
+  schedule: Schedule
   batch: number
   centres: number
   /** Weight of KL(p‖q) beside the reconstruction error, whose weight is 1. */
@@ -78,6 +81,7 @@ export async function trainDec(
     let seen = 0
     let stopped: Clustered['stopped'] = 'max_iterations'
     const target = new Float32Array(options.batch * k)
+    const stepsPerEpoch = Math.ceil(rows.rows / options.batch)
     let iteration = 0
     for await (const { x, positions, n } of passes(rows, options, random)) {
       signal?.throwIfAborted()
@@ -102,8 +106,10 @@ export async function trainDec(
           break
         }
       }
+      const at = { step: iteration, total: options.maxIterations, stepsPerEpoch }
+      const rate = scheduledRate(options.learningRate, options.schedule, at)
       targetDistribution(q, mass, k, positions, target)
-      const loss = await trainer.step(x, n, options.learningRate, target)
+      const loss = await trainer.step(x, n, rate, target)
       divergence += loss.divergence
       squaredError += loss.squaredError
       seen += n

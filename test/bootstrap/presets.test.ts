@@ -13,13 +13,14 @@ test('the report preset is the published report to the letter', () => {
       optimiser: { kind: 'sgd', momentum: 0.9 },
       initialiser: 'normal-0.01',
       learningRate: 0.1,
-      schedule: 'constant',
+      schedule: { kind: 'constant' },
       batch: 128,
       epochs: 100,
     },
     cluster: {
       optimiser: { kind: 'sgd', momentum: 0.9 },
       learningRate: 0.01,
+      schedule: { kind: 'constant' },
       batch: 128,
       centres: 2,
       gamma: 0.5,
@@ -100,6 +101,8 @@ test('every key of the configuration overrides either preset', () => {
       pretrain: {
         optimiser: 'adam',
         learning_rate: 0.2,
+        schedule: 'step',
+        step_epochs: 3,
         batch: 3,
         epochs: 2,
         initialiser: 'variance-scaling',
@@ -108,6 +111,7 @@ test('every key of the configuration overrides either preset', () => {
         optimiser: 'sgd',
         momentum: 0.5,
         learning_rate: 0.3,
+        schedule: 'cosine',
         batch: 9,
         gamma: 0.8,
         update_interval: 11,
@@ -117,18 +121,19 @@ test('every key of the configuration overrides either preset', () => {
     })
     const { hidden, code, pretrain, cluster } = modelOptions(config, 50, 5000)
     assert.deepEqual([hidden, code], [[7, 6], 5])
-    const { schedule: _, ...first } = pretrain
-    assert.deepEqual(first, {
+    assert.deepEqual(pretrain, {
       optimiser: { kind: 'adam' },
       initialiser: 'variance-scaling',
       learningRate: 0.2,
+      schedule: { kind: 'step', epochs: 3 },
       batch: 3,
       epochs: 2,
     })
-    const { shuffle: __, ...second } = cluster
+    const { shuffle: _, ...second } = cluster
     assert.deepEqual(second, {
       optimiser: { kind: 'sgd', momentum: 0.5 },
       learningRate: 0.3,
+      schedule: { kind: 'cosine' },
       batch: 9,
       centres: 4,
       gamma: 0.8,

@@ -13,7 +13,7 @@ const OPTIONS: PretrainOptions = {
   optimiser: { kind: 'adam' },
   initialiser: 'variance-scaling',
   learningRate: 0.005,
-  schedule: 'cosine',
+  schedule: { kind: 'cosine' },
   batch: 64,
   epochs: 30,
 }
@@ -66,12 +66,12 @@ test('the same seed gives the same layers bit by bit, another one others', async
 test('the cosine schedule ends at rest, a constant rate does not', async () => {
   await withRows(D, plane(), async (rows) => {
     // One batch an epoch: with two epochs the cosine's rates are rate and rate/2.
-    const train = async (schedule: PretrainOptions['schedule'], epochs: number, learningRate: number) => {
+    const train = async (schedule: 'cosine' | 'constant', epochs: number, learningRate: number) => {
       const options: PretrainOptions = {
         ...OPTIONS,
         optimiser: { kind: 'sgd', momentum: 0 },
         batch: N,
-        schedule,
+        schedule: { kind: schedule },
         epochs,
         learningRate,
       }
@@ -89,7 +89,7 @@ test('a loss that leaves the numbers names the key and its value', async () => {
     const options: PretrainOptions = {
       ...OPTIONS,
       optimiser: { kind: 'sgd', momentum: 0.9 },
-      schedule: 'constant',
+      schedule: { kind: 'constant' },
       learningRate: 1e6,
     }
     await assert.rejects(trainAutoencoder(rows, NETWORK, options, createRandom(1), nothing), {

@@ -15,6 +15,7 @@ const NETWORK = createNetwork(D, [16], 3)
 const OPTIONS: ClusterOptions = {
   optimiser: { kind: 'adam' },
   learningRate: 1e-3,
+  schedule: { kind: 'constant' },
   batch: 50,
   centres: 3,
   gamma: 0.1,
@@ -32,7 +33,7 @@ before(async () => {
       optimiser: { kind: 'adam' },
       initialiser: 'variance-scaling',
       learningRate: 0.005,
-      schedule: 'cosine',
+      schedule: { kind: 'cosine' },
       batch: 60,
       epochs: 15,
     } as const
