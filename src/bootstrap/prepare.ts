@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { TrainingConfig } from '../config/schema.ts'
 import type { Catalogue } from '../examon/catalogue.ts'
 import type { History } from '../history/types.ts'
+import type { Manifest } from '../model/manifest.ts'
 import { type Rows, ScaledRows } from '../model/rows.ts'
 import { fitScaler, type Scaler } from '../model/scaler.ts'
 import { learnExpectedSamples, storeCoverage } from '../windows/coverage.ts'
@@ -23,7 +24,7 @@ export interface PrepareRequest {
 
 export interface Prepared {
   schema: FeatureSchema
-  catalogue: { site: string; sha256: string } | null
+  catalogue: Manifest['catalogue']
   layout: History['layout']
   /** Names of the nodes that the windows index. */
   nodes: string[]
@@ -69,6 +70,7 @@ export async function prepare(request: PrepareRequest): Promise<Prepared> {
           : {
               site: catalogue.site,
               sha256: createHash('sha256').update(JSON.stringify(catalogue)).digest('hex'),
+              units: unitsOf(catalogue, schema),
             },
       layout: history.layout,
       nodes: history.nodes,
@@ -108,4 +110,15 @@ async function readWindows(
   }
   step.finish(`${store.rows} windows of ${history.nodes.length} nodes, ${store.features} features`)
   return hash.digest('hex')
+}
+
+/** Unit of each metric of the schema that the catalogue gives one. */
+function unitsOf(catalogue: Catalogue, schema: FeatureSchema): Record<string, string> {
+  const known = new Map(catalogue.metrics.map(({ name, unit }) => [name, unit]))
+  return Object.fromEntries(
+    schema.metrics.flatMap(({ name }) => {
+      const unit = known.get(name)
+      return unit === undefined || unit === '' ? [] : [[name, unit]]
+    }),
+  )
 }

@@ -38,6 +38,8 @@ const TrainingSchema = Type.Object({
   options: Type.Record(Type.String(), Type.Unknown()),
   /** Mean squared error a feature of each epoch. */
   pretrainLoss: numbers,
+  /** What the autoencoder must be better than, in the same unit; missing in bundles made before it was kept. */
+  baselineErrors: Type.Optional(Type.Object({ meanPredictor: Type.Number(), pca: Type.Number() })),
   updates: Type.Array(
     Type.Object({
       iteration: count,
@@ -60,7 +62,15 @@ export const GuardSchema = Type.Object({
 export const ManifestSchema = Type.Object({
   format: Type.Integer(),
   schema: FeatureSchemaSchema,
-  catalogue: Type.Union([Type.Object({ site: Type.String(), sha256: sha }), Type.Null()]),
+  catalogue: Type.Union([
+    Type.Object({
+      site: Type.String(),
+      sha256: sha,
+      /** Unit of each metric of the schema, where the catalogue gives one. */
+      units: Type.Optional(Type.Record(Type.String(), Type.String())),
+    }),
+    Type.Null(),
+  ]),
   network: Type.Object({ widths: Type.Array(Type.Integer({ minimum: 1 })), codeLayer: count }),
   modes: Type.Array(Type.Object({ share: Type.Number() }), { minItems: 1 }),
   scaler: Type.Object({
@@ -81,8 +91,10 @@ export const ManifestSchema = Type.Object({
   }),
   /** What `reference.f32` holds: scaled windows, for comparisons on the same data as the model's. */
   reference: Type.Object({
-    /** First so many training windows, evenly drawn, … */
+    /** First so many training windows, evenly drawn and ordered by node, … */
     train: count,
+    /** … of these nodes, as [node, windows] runs; missing in bundles made before it was kept, … */
+    trainNodes: Type.Optional(Type.Array(Type.Tuple([count, count]))),
     /** … then calibration windows in the order of node and time: [node, windows] runs. */
     calibration: Type.Array(Type.Tuple([count, count])),
   }),

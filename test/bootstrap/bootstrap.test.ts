@@ -71,6 +71,10 @@ test('the result tells what was done, and the bundle holds the same', () => {
   )
   assert.deepEqual(manifest.reference, {
     train: 460,
+    trainNodes: [
+      [0, 230],
+      [1, 230],
+    ],
     calibration: [
       [0, 58],
       [1, 58],
