@@ -1,18 +1,15 @@
-/** Profiles, calibration and guards of a trained model, and its bundle. */
+/** A trained model, calibrated and checked by the guards, as a bundle. */
 import type { TrainingConfig } from '../config/schema.ts'
-import { calibrate } from '../detect/calibrate.ts'
 import { SCALE_WEIGHTS } from '../detect/memory.ts'
 import { fitPca } from '../evaluate/baselines.ts'
 import { writeBundle } from '../model/bundle.ts'
 import type { Clustered } from '../model/dec.ts'
 import type { Guard } from '../model/manifest.ts'
 import type { Rows } from '../model/rows.ts'
-import { Scorer } from '../model/scorer.ts'
-import { EVIDENCE, scoringGraph } from '../model/scoring.ts'
-import type { WindowStore } from '../windows/store.ts'
+import { EVIDENCE } from '../model/scoring.ts'
+import { calibrateModel } from './calibrate.ts'
 import { checkGuards } from './guards.ts'
 import type { Prepared } from './prepare.ts'
-import { learnProfiles, scoreRows } from './profiles.ts'
 import type { Progress } from './progress.ts'
 import { drawReference } from './reference.ts'
 import type { Trained } from './train.ts'
@@ -32,7 +29,6 @@ export interface BootstrapResult {
 
 /** PCA for the guard looks at this many training windows at most. */
 const PCA_ROWS = 20_000
-const WEEK_SECONDS = 7 * 86_400
 
 /** Calibrates, checks the guards and writes the bundle. */
 export async function publish(
@@ -48,26 +44,7 @@ export async function publish(
   const { schema, store, selection, scaler, rows } = prepared
   const { network, dec, options, losses, meanPredictor } = trained
   const step = progress.step('calibrate')
-  const modes = dec.shares.length
-  const plain = await Scorer.create(
-    scoringGraph(network, dec.layers, dec.centres, scaler, null),
-    store.features,
-  )
-  const profiles = await learnProfiles(store, selection.train, selection.calibration, plain, modes, signal)
-  await plain.release()
-  const model = scoringGraph(network, dec.layers, dec.centres, scaler, profiles)
-  const scorer = await Scorer.create(model, store.features)
-  const { evidence, clipped } = await collectEvidence(store, selection.calibration, scorer, signal)
-  await scorer.release()
-  const windowsAWeek = WEEK_SECONDS / schema.everySeconds
-  const calibration = calibrate(
-    {
-      rows: selection.calibration.length,
-      node: selection.calibration.map((row) => store.node[row]!),
-      evidence,
-    },
-    Math.min(0.5, training.false_flags_per_node_week / windowsAWeek),
-  )
+  const { model, calibration, clipped } = await calibrateModel(prepared, trained, training, signal)
   step.finish(`threshold at ${calibration.threshold.toFixed(1)} spreads from ${calibration.windows} windows`)
 
   const autoencoderError = losses.at(-1) ?? Number.NaN
@@ -150,28 +127,6 @@ export async function publish(
     threshold: calibration.threshold,
     guards,
   }
-}
-
-async function collectEvidence(
-  store: WindowStore,
-  rows: Int32Array,
-  scorer: Scorer,
-  signal?: AbortSignal,
-): Promise<{ evidence: Float32Array; clipped: number }> {
-  const kinds = EVIDENCE.length
-  const evidence = new Float32Array(rows.length * kinds)
-  let clipped = 0
-  await scoreRows(
-    store,
-    rows,
-    scorer,
-    (first, count, scores) => {
-      evidence.set(scores.evidence.subarray(0, count * kinds), first * kinds)
-      for (let i = 0; i < count; i++) clipped += scores.clipped[i]!
-    },
-    signal,
-  )
-  return { evidence, clipped: clipped / (rows.length * store.features) }
 }
 
 /** Mean squared error a feature of a PCA reconstruction, over the first PCA_ROWS training windows at most. */

@@ -25,7 +25,7 @@ export async function trainModel(
   options: ModelOptions,
   seed: number,
   progress: Progress,
-  { signal }: { signal?: AbortSignal | undefined } = {},
+  { signal, threads }: { signal?: AbortSignal | undefined; threads?: number | undefined } = {},
 ): Promise<Trained> {
   const random = createRandom(seed)
   const meanPredictor = await meanPredictorError(rows)
@@ -43,7 +43,7 @@ export async function trainModel(
     options.pretrain,
     random,
     (epoch, loss) => pretraining.advance(epoch, `loss ${loss.toPrecision(3)}`),
-    { signal },
+    { signal, threads },
   )
   const last = losses.at(-1) ?? Number.NaN
   pretraining.finish(
@@ -57,7 +57,7 @@ export async function trainModel(
     options.cluster,
     random,
     ({ iteration, changed }) => clustering.advance(iteration, `${(100 * changed).toFixed(1)} % changed`),
-    { signal },
+    { signal, threads },
   )
   clustering.finish(`${dec.updates.at(-1)?.iteration ?? 0} iterations, stopped by ${dec.stopped}`)
   return { network, options, seed, losses, meanPredictor, dec }

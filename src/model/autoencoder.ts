@@ -24,6 +24,8 @@ export interface Pretrained {
 export interface PretrainExtra {
   /** Stops between two steps. */
   signal?: AbortSignal | undefined
+  /** Of the runtime; by default one a core. */
+  threads?: number | undefined
   /** Parameters to start from, in place of the initialiser's. */
   layers?: readonly Layer[] | undefined
 }
@@ -35,10 +37,10 @@ export async function trainAutoencoder(
   options: PretrainOptions,
   random: Random,
   onEpoch: (epoch: number, loss: number) => void,
-  { signal, layers }: PretrainExtra = {},
+  { signal, layers, threads }: PretrainExtra = {},
 ): Promise<Pretrained> {
   const initial = layers ?? initialiseLayers(network, options.initialiser, random)
-  const trainer = await Trainer.create(network, initial, options.optimiser)
+  const trainer = await Trainer.create(network, initial, options.optimiser, null, threads)
   try {
     const losses: number[] = []
     const stepsPerEpoch = Math.ceil(rows.rows / options.batch)

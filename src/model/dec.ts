@@ -55,7 +55,7 @@ export async function trainDec(
   options: ClusterOptions,
   random: Random,
   onUpdate: (update: Clustered['updates'][number]) => void,
-  { signal }: { signal?: AbortSignal | undefined } = {},
+  { signal, threads }: { signal?: AbortSignal | undefined; threads?: number | undefined } = {},
 ): Promise<Clustered> {
   const k = options.centres
   if (rows.rows < k) {
@@ -64,13 +64,19 @@ export async function trainDec(
       `${rows.rows} training windows can't fill ${k} centres; lower training.centres`,
     )
   }
-  const encoder = await Encoder.create(network, k)
+  const encoder = await Encoder.create(network, k, threads)
   const initial = await startCentres(rows, encoder, pretrained, k, random, signal)
-  const trainer = await Trainer.create(network, pretrained, options.optimiser, {
-    centres: k,
-    gamma: options.gamma,
-    initial,
-  })
+  const trainer = await Trainer.create(
+    network,
+    pretrained,
+    options.optimiser,
+    {
+      centres: k,
+      gamma: options.gamma,
+      initial,
+    },
+    threads,
+  )
   try {
     const q = new Float32Array(rows.rows * k)
     const assigned = new Int32Array(rows.rows).fill(-1)
