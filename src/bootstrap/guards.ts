@@ -3,7 +3,7 @@ import { ModelError } from '../model/errors.ts'
 import type { Guard } from '../model/manifest.ts'
 
 /** An autoencoder that is not at least 5 % better than the mean predictor has learned nothing. */
-const MEAN_PREDICTOR_LIMIT = 0.95
+export const MEAN_PREDICTOR_LIMIT = 0.95
 /** One mode with more than this share of the windows leaves nothing for the others to tell. */
 const COLLAPSED_SHARE = 0.995
 const LARGE_SHARE = 0.9

@@ -1,14 +1,17 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { defaultConfig, loadConfig } from '../config/load.ts'
 import { detectorOptions } from '../detect/options.ts'
 import { type Evaluation, evaluate, type Figures, MODEL_NAME } from '../evaluate/evaluate.ts'
 import { renderTable } from '../evaluate/table.ts'
 import { openHistory } from '../history/history.ts'
 import { openBundle } from '../model/bundle.ts'
+import { UsageError } from './errors.ts'
+import { runReport } from './evaluate-report.ts'
 import { interruptible } from './interrupt.ts'
 
 interface Options {
-  model: string
+  model?: string
+  preset?: 'report'
   history: string[]
   config?: string
   json?: boolean
@@ -20,7 +23,8 @@ start of an event to the end of the first flagged window. Figures at the thresho
 
 Examples:
   $ examon-dec evaluate --model models/mine --history 'test/*.parquet'
-  $ examon-dec evaluate --model models/mine --history test.parquet --json | jq .detectors[0].mean`
+  $ examon-dec evaluate --model models/mine --history test.parquet --json | jq .detectors[0].mean
+  $ examon-dec evaluate --preset report --history r206n05.parquet`
 
 /** `evaluate`: labelled history against the model and two baselines. */
 export function evaluateCommand(): Command {
@@ -29,15 +33,23 @@ export function evaluateCommand(): Command {
     .description(
       'Scores labelled history window by window with a model, beside PCA residual and k-means distance on the same windows.',
     )
-    .requiredOption('--model <dir>', 'model bundle')
+    .option('--model <dir>', 'model bundle; needed without --preset')
     .requiredOption('--history <globs...>', 'labelled parquet files or globs')
-    .option('--config <file>', 'configuration; its section `detect` is read')
+    .addOption(
+      new Option(
+        '--preset <name>',
+        "the published report's table on one node's labelled windows; trains its model where none is given, in minutes",
+      ).choices(['report']),
+    )
+    .option('--config <file>', 'configuration; its section `detect` is read, with a preset `training`')
     .option('--json', 'print all figures as JSON on stdout')
     .addHelpText('after', HELP)
     .action(run)
 }
 
 async function run(options: Options): Promise<void> {
+  if (options.preset === 'report') return runReport(options)
+  if (options.model === undefined) throw new UsageError('evaluate needs --model DIR, or --preset report')
   const config = options.config === undefined ? defaultConfig() : loadConfig(options.config)
   const bundle = openBundle(options.model)
   await interruptible(async (signal) => {
