@@ -114,6 +114,13 @@ export function agreement(assignment: Int32Array, labels: Int32Array): Agreement
   }
 }
 
+/** Largest first. */
+export function clusterSizes(assignment: Int32Array): number[] {
+  const counts = new Map<number, number>()
+  for (const cluster of assignment) counts.set(cluster, (counts.get(cluster) ?? 0) + 1)
+  return [...counts.values()].sort((a, b) => b - a)
+}
+
 function row(
   method: Method,
   assignment: Int32Array,
@@ -121,14 +128,12 @@ function row(
   width: Silhouette | null,
   seconds: number | null,
 ): ReportRow {
-  const counts = new Map<number, number>()
-  for (const cluster of assignment) counts.set(cluster, (counts.get(cluster) ?? 0) + 1)
   return {
     method,
     ...agreement(assignment, labels),
     silhouette: width?.mean ?? null,
     silhouetteRows: width?.rows ?? 0,
-    sizes: [...counts.values()].sort((a, b) => b - a),
+    sizes: clusterSizes(assignment),
     seconds,
     missing: null,
     published: PUBLISHED[method],
