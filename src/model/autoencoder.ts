@@ -1,9 +1,10 @@
 import { ModelError } from './errors.ts'
 import type { Optimiser } from './graphs.ts'
 import { type Initialiser, initialiseLayers, type Layer, type Network } from './network.ts'
-import type { Random } from './random.ts'
+import type { Random, RandomState } from './random.ts'
 import type { Rows } from './rows.ts'
 import { type Schedule, scheduledRate } from './schedule.ts'
+import type { StepperState } from './stepper.ts'
 import { Trainer } from './trainer.ts'
 
 export interface PretrainOptions {
@@ -21,13 +22,24 @@ export interface Pretrained {
   losses: number[]
 }
 
+/** Everything that training after an epoch depends on, as plain data. */
+export interface PretrainState {
+  trainer: StepperState
+  random: RandomState
+  /** Of the epochs done. */
+  losses: number[]
+}
+
 export interface PretrainExtra {
   /** Stops between two steps. */
   signal?: AbortSignal | undefined
-  /** Of the runtime; by default one a core. */
   threads?: number | undefined
   /** Parameters to start from, in place of the initialiser's. */
   layers?: readonly Layer[] | undefined
+  /** Goes on from here, bit for bit, in place of the start. */
+  state?: PretrainState | null | undefined
+  /** Called after each epoch; what `state` returns is valid at once only, and can be handed in later. */
+  onState?: ((state: () => PretrainState) => void) | undefined
 }
 
 /** Trains the autoencoder on reconstruction. `onEpoch` is told after each epoch. */
@@ -37,16 +49,26 @@ export async function trainAutoencoder(
   options: PretrainOptions,
   random: Random,
   onEpoch: (epoch: number, loss: number) => void,
-  { signal, layers, threads }: PretrainExtra = {},
+  extra: PretrainExtra = {},
 ): Promise<Pretrained> {
-  const initial = layers ?? initialiseLayers(network, options.initialiser, random)
-  const trainer = await Trainer.create(network, initial, options.optimiser, null, threads)
+  const { signal, state, threads } = extra
+  const trainer =
+    state == null
+      ? await Trainer.create(
+          network,
+          extra.layers ?? initialiseLayers(network, options.initialiser, random),
+          options.optimiser,
+          null,
+          threads,
+        )
+      : await Trainer.restore(network, state.trainer, options.optimiser, null, threads)
+  if (state != null) random.restore(state.random)
   try {
-    const losses: number[] = []
+    const losses = [...(state?.losses ?? [])]
     const stepsPerEpoch = Math.ceil(rows.rows / options.batch)
     const total = options.epochs * stepsPerEpoch
-    let step = 0
-    for (let epoch = 0; epoch < options.epochs; epoch++) {
+    let step = losses.length * stepsPerEpoch
+    for (let epoch = losses.length; epoch < options.epochs; epoch++) {
       let squaredError = 0
       for await (const { x, n } of rows.batches(options.batch, { shuffle: true, random })) {
         signal?.throwIfAborted()
@@ -63,6 +85,8 @@ export async function trainAutoencoder(
       }
       losses.push(loss)
       onEpoch(epoch + 1, loss)
+      const now = { random: random.state(), losses: [...losses] }
+      extra.onState?.(() => ({ ...now, trainer: trainer.state() }))
     }
     return { layers: trainer.layers(), losses }
   } finally {

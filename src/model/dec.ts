@@ -1,11 +1,13 @@
 import { ModelError } from './errors.ts'
 import type { Optimiser } from './graphs.ts'
-import { kMeans } from './kmeans.ts'
 import type { Layer, Network } from './network.ts'
-import type { Random } from './random.ts'
+import type { Random, RandomState } from './random.ts'
 import type { Batch, Rows } from './rows.ts'
 import { type Schedule, scheduledRate } from './schedule.ts'
-import { Encoder, Trainer } from './trainer.ts'
+import { type Renewed, SoftAssignment } from './soft-assignment.ts'
+import { startCentres } from './start-centres.ts'
+import type { StepperState } from './stepper.ts'
+import { Encoder, type StepLoss, Trainer } from './trainer.ts'
 
 export interface ClusterOptions {
   optimiser: Optimiser
@@ -25,23 +27,61 @@ export interface ClusterOptions {
   shuffle: boolean
 }
 
+/** What training says at each update of the target distribution; losses are means over the steps since the last. */
+export interface DecUpdate {
+  iteration: number
+  /** Share of the rows whose most likely centre changed. */
+  changed: number
+  /** KL(p‖q) a row, without γ. */
+  divergence: number
+  /** Mean squared error a feature. */
+  squaredError: number
+}
+
 export interface Clustered {
   layers: Layer[]
   /** k × c. */
   centres: Float32Array
   /** Share of the rows nearest to each centre. */
   shares: number[]
-  /** One entry an update of the target distribution; losses are means over the steps since the one before. */
-  updates: { iteration: number; changed: number; divergence: number; squaredError: number }[]
+  updates: DecUpdate[]
   stopped: 'tolerance' | 'max_iterations'
+  /** Mean squared error a feature over all rows, of the autoencoder as it came and as it left. */
+  reconstruction: { before: number; after: number }
 }
 
-/** k-means starts from at most this many codes; its cost is linear in them and 20,000 fix 8 … 20 means well. */
-const KMEANS_ROWS = 20_000
-/** As the DEC authors: the best of 20 starts. */
-const KMEANS_RESTARTS = 20
-/** Rows encoded in one call. */
-const ENCODE_ROWS = 4096
+/** Everything that training after an update of the target distribution depends on, as plain data. */
+export interface DecState {
+  trainer: StepperState
+  iteration: number
+  /** Where the batches are: the stream of random numbers before the pass, and the batches of it that are done. */
+  pass: { random: RandomState; done: number }
+  updates: DecUpdate[]
+  before: number
+}
+
+export interface DecExtra {
+  /** Stops between two steps. */
+  signal?: AbortSignal | undefined
+  threads?: number | undefined
+  /** Where what does not fit memory goes, by default the system's temporary directory. */
+  directory?: string | undefined
+  /** Centres to start from, k × c, in place of those of k-means. */
+  centres?: Float32Array | undefined
+  /** Goes on from here, bit for bit, in place of the start. */
+  state?: DecState | null | undefined
+  /** Called after each update; what `state` returns is valid at once only, and can be handed in later. */
+  onState?: ((state: () => DecState) => void) | undefined
+}
+
+/** @throws ModelError where there are more centres than rows. */
+export function checkCentres(rows: number, { centres }: Pick<ClusterOptions, 'centres'>): void {
+  if (rows >= centres) return
+  throw new ModelError(
+    'too_little_data',
+    `${rows} training windows can't fill ${centres} centres; lower training.centres`,
+  )
+}
 
 /**
  * Deep Embedded Clustering with reconstruction (Xie, Girshick & Farhadi 2016; Guo, Gao, Liu & Yin 2017): centres
@@ -54,83 +94,101 @@ export async function trainDec(
   pretrained: readonly Layer[],
   options: ClusterOptions,
   random: Random,
-  onUpdate: (update: Clustered['updates'][number]) => void,
-  { signal, threads }: { signal?: AbortSignal | undefined; threads?: number | undefined } = {},
+  onUpdate: (update: DecUpdate) => void,
+  extra: DecExtra = {},
 ): Promise<Clustered> {
-  const k = options.centres
-  if (rows.rows < k) {
-    throw new ModelError(
-      'too_little_data',
-      `${rows.rows} training windows can't fill ${k} centres; lower training.centres`,
-    )
-  }
-  const encoder = await Encoder.create(network, k, threads)
-  const initial = await startCentres(rows, encoder, pretrained, k, random, signal)
-  const trainer = await Trainer.create(
-    network,
-    pretrained,
-    options.optimiser,
-    {
-      centres: k,
-      gamma: options.gamma,
-      initial,
-    },
-    threads,
-  )
+  checkCentres(rows.rows, options)
+  const encoder = await Encoder.create(network, options.centres, extra.threads)
+  const assignment = new SoftAssignment(rows.rows, options.centres, extra.directory)
+  let trainer: Trainer | null = null
   try {
-    const q = new Float32Array(rows.rows * k)
-    const assigned = new Int32Array(rows.rows).fill(-1)
-    const updates: Clustered['updates'] = []
-    let mass: Float64Array = new Float64Array(k)
-    let divergence = 0
-    let squaredError = 0
-    let seen = 0
-    let stopped: Clustered['stopped'] = 'max_iterations'
-    const target = new Float32Array(options.batch * k)
-    const stepsPerEpoch = Math.ceil(rows.rows / options.batch)
-    let iteration = 0
-    for await (const { x, positions, n } of passes(rows, options, random)) {
-      signal?.throwIfAborted()
-      if (iteration === options.maxIterations) break
-      if (iteration % options.updateInterval === 0) {
-        const changed = await assignAll(rows, encoder, trainer.layers(), trainer.centres(), q, assigned)
-        mass = columnSums(q, k)
-        const update = {
-          iteration,
-          changed,
-          divergence: seen === 0 ? 0 : divergence / seen,
-          squaredError: seen === 0 ? 0 : squaredError / (seen * rows.features),
-        }
-        if (!Number.isFinite(update.divergence + update.squaredError) || mass.some(Number.isNaN)) {
-          throw diverged(iteration, options)
-        }
-        updates.push(update)
-        onUpdate(update)
-        divergence = squaredError = seen = 0
-        if (iteration > 0 && changed < options.tolerance) {
-          stopped = 'tolerance'
-          break
-        }
-      }
-      const at = { step: iteration, total: options.maxIterations, stepsPerEpoch }
-      const rate = scheduledRate(options.learningRate, options.schedule, at)
-      targetDistribution(q, mass, k, positions, target)
-      const loss = await trainer.step(x, n, rate, target)
-      divergence += loss.divergence
-      squaredError += loss.squaredError
-      seen += n
-      iteration++
-    }
-    const layers = trainer.layers()
-    const centres = trainer.centres()
-    await assignAll(rows, encoder, layers, centres, q, assigned)
-    if (columnSums(q, k).some(Number.isNaN)) throw diverged(options.maxIterations, options)
-    const shares = new Array<number>(k).fill(0)
-    for (const j of assigned) shares[j]! += 1 / rows.rows
-    return { layers, centres, shares, updates, stopped }
+    trainer = await startTrainer(rows, network, pretrained, options, random, encoder, extra)
+    return await follow({ rows, options, random, onUpdate, extra, encoder, assignment, trainer })
   } finally {
-    await trainer.release()
+    await trainer?.release()
     await encoder.release()
+    assignment.release()
+  }
+}
+
+async function startTrainer(
+  rows: Rows,
+  network: Network,
+  pretrained: readonly Layer[],
+  { optimiser, centres: k, gamma }: ClusterOptions,
+  random: Random,
+  encoder: Encoder,
+  extra: DecExtra,
+): Promise<Trainer> {
+  const clustering = { centres: k, gamma }
+  if (extra.state != null) {
+    return Trainer.restore(network, extra.state.trainer, optimiser, clustering, extra.threads)
+  }
+  const initial = extra.centres ?? (await startCentres(rows, encoder, pretrained, random, extra))
+  return Trainer.create(network, pretrained, optimiser, { ...clustering, initial }, extra.threads)
+}
+
+interface Run {
+  rows: Rows
+  options: ClusterOptions
+  random: Random
+  onUpdate: (update: DecUpdate) => void
+  extra: DecExtra
+  encoder: Encoder
+  assignment: SoftAssignment
+  trainer: Trainer
+}
+
+/** The loop: steps on batches, and every `updateInterval` steps a look at the whole set. */
+async function follow(run: Run): Promise<Clustered> {
+  const { rows, options, assignment, trainer } = run
+  const { signal, state } = run.extra
+  const renew = (): Promise<Renewed> =>
+    assignment.renew(rows, run.encoder, trainer.layers(), trainer.centres(), signal)
+  const updates = [...(state?.updates ?? [])]
+  const walk = new BatchWalk(rows, options, run.random, state?.pass ?? null)
+  const sums = new LossSums(rows.features)
+  const target = new Float32Array(options.batch * options.centres)
+  const stepsPerEpoch = Math.ceil(rows.rows / options.batch)
+  let stopped: Clustered['stopped'] = 'max_iterations'
+  let before = state?.before ?? Number.NaN
+  let iteration = state?.iteration ?? 0
+  // A state is taken after an update, whose q has to be found again.
+  if (state != null) await renew()
+  for await (const { x, positions, n } of walk.batches()) {
+    signal?.throwIfAborted()
+    if (iteration === options.maxIterations) break
+    if (iteration % options.updateInterval === 0 && iteration !== state?.iteration) {
+      const { changed, error } = await renew()
+      if (iteration === 0) before = error
+      const update = { iteration, changed, ...sums.take() }
+      if (![update.divergence, update.squaredError, ...assignment.mass].every(Number.isFinite)) {
+        throw diverged(iteration, options)
+      }
+      updates.push(update)
+      run.onUpdate(update)
+      if (iteration > 0 && changed < options.tolerance) {
+        stopped = 'tolerance'
+        break
+      }
+      const now = { iteration, before, updates: [...updates] }
+      run.extra.onState?.(() => ({ ...now, trainer: trainer.state(), pass: walk.position() }))
+    }
+    assignment.target(positions, target)
+    const at = { step: iteration, total: options.maxIterations, stepsPerEpoch }
+    const rate = scheduledRate(options.learningRate, options.schedule, at)
+    sums.add(await trainer.step(x, n, rate, target), n)
+    iteration++
+  }
+  const { shares, error: after } = await renew()
+  if (!Number.isFinite(after) || assignment.mass.some(Number.isNaN)) throw diverged(iteration, options)
+  return {
+    layers: trainer.layers(),
+    centres: trainer.centres(),
+    shares,
+    updates,
+    stopped,
+    reconstruction: { before, after },
   }
 }
 
@@ -141,99 +199,71 @@ function diverged(iteration: number, { learningRate }: ClusterOptions): ModelErr
   )
 }
 
-/** k-means on the codes of at most KMEANS_ROWS rows, evenly spaced over the set. */
-async function startCentres(
-  rows: Rows,
-  encoder: Encoder,
-  layers: readonly Layer[],
-  k: number,
-  random: Random,
-  signal?: AbortSignal,
-): Promise<Float32Array> {
-  const stride = Math.max(1, Math.ceil(rows.rows / KMEANS_ROWS))
-  const c = encoder.codeSize
-  const codes = new Float32Array(Math.ceil(rows.rows / stride) * c)
-  let filled = 0
-  await encodeAll(rows, encoder, layers, null, (first, n, result) => {
-    for (let i = 0; i < n; i++) {
-      if ((first + i) % stride !== 0) continue
-      codes.set(result.code.subarray(i * c, (i + 1) * c), filled * c)
-      filled++
-    }
-  })
-  const started = await kMeans(codes.subarray(0, filled * c), c, k, {
-    restarts: KMEANS_RESTARTS,
-    random,
-    signal,
-  })
-  return started.centres
-}
+/** Losses since they were last taken. */
+class LossSums {
+  private divergence = 0
+  private squaredError = 0
+  private rows = 0
+  private readonly features: number
 
-/** Renews q and the nearest centre of every row; returns the share of rows whose centre changed. */
-async function assignAll(
-  rows: Rows,
-  encoder: Encoder,
-  layers: readonly Layer[],
-  centres: Float32Array,
-  q: Float32Array,
-  assigned: Int32Array,
-): Promise<number> {
-  const k = q.length / rows.rows
-  let changed = 0
-  await encodeAll(rows, encoder, layers, centres, (first, n, result) => {
-    q.set(result.q, first * k)
-    for (let i = 0; i < n; i++) {
-      let best = 0
-      for (let j = 1; j < k; j++) if (result.q[i * k + j]! > result.q[i * k + best]!) best = j
-      if (assigned[first + i] !== best) changed++
-      assigned[first + i] = best
-    }
-  })
-  return changed / rows.rows
-}
+  constructor(features: number) {
+    this.features = features
+  }
 
-async function encodeAll(
-  rows: Rows,
-  encoder: Encoder,
-  layers: readonly Layer[],
-  centres: Float32Array | null,
-  visit: (first: number, n: number, result: Awaited<ReturnType<Encoder['encode']>>) => void,
-): Promise<void> {
-  // An encoder made for centres wants some; before they exist their values do not matter for the code.
-  const given = centres ?? new Float32Array(encoder.centres * encoder.codeSize)
-  for await (const { first, n, x } of rows.blocks(ENCODE_ROWS)) {
-    visit(first, n, await encoder.encode(layers, given, x, n))
+  add(loss: StepLoss, rows: number): void {
+    this.divergence += loss.divergence
+    this.squaredError += loss.squaredError
+    this.rows += rows
+  }
+
+  /** Means, 0 before the first step; starts anew. */
+  take(): { divergence: number; squaredError: number } {
+    const rows = Math.max(1, this.rows)
+    const means = {
+      divergence: this.divergence / rows,
+      squaredError: this.squaredError / (rows * this.features),
+    }
+    this.divergence = this.squaredError = this.rows = 0
+    return means
   }
 }
 
-/** f_j = Σ_i q_ij, the mass of each centre. */
-export function columnSums(q: Float32Array, k: number): Float64Array {
-  const sums = new Float64Array(k)
-  for (let i = 0; i < q.length; i++) sums[i % k]! += q[i]!
-  return sums
-}
+/** Batches of one pass over the rows after the other, without end, from a place that can be told and gone back to. */
+class BatchWalk {
+  private readonly rows: Rows
+  private readonly options: Pick<ClusterOptions, 'batch' | 'shuffle'>
+  private readonly random: Random
+  private start: RandomState
+  private done: number
 
-/** p_ij = (q_ij² / f_j) / Σ_j' (q_ij'² / f_j') (Xie et al. 2016, eq. 3) of the given rows, into `into`. */
-export function targetDistribution(
-  q: Float32Array,
-  mass: Float64Array,
-  k: number,
-  positions: Int32Array,
-  into: Float32Array,
-): void {
-  for (let i = 0; i < positions.length; i++) {
-    const at = positions[i]! * k
-    let sum = 0
-    for (let j = 0; j < k; j++) sum += q[at + j]! ** 2 / mass[j]!
-    for (let j = 0; j < k; j++) into[i * k + j] = q[at + j]! ** 2 / mass[j]! / sum
+  constructor(
+    rows: Rows,
+    options: Pick<ClusterOptions, 'batch' | 'shuffle'>,
+    random: Random,
+    from: DecState['pass'] | null,
+  ) {
+    this.rows = rows
+    this.options = options
+    this.random = random
+    if (from !== null) random.restore(from.random)
+    this.start = random.state()
+    this.done = from?.done ?? 0
   }
-}
 
-/** Batches of one pass over the rows after the other, without end. */
-async function* passes(
-  rows: Rows,
-  { batch, shuffle }: ClusterOptions,
-  random: Random,
-): AsyncGenerator<Batch> {
-  for (;;) yield* rows.batches(batch, { shuffle, random })
+  async *batches(): AsyncGenerator<Batch> {
+    const { batch, shuffle } = this.options
+    for (;;) {
+      this.start = this.random.state()
+      for await (const each of this.rows.batches(batch, { shuffle, random: this.random, from: this.done })) {
+        yield each
+        this.done++
+      }
+      this.done = 0
+    }
+  }
+
+  /** The place before the batch last handed out. */
+  position(): DecState['pass'] {
+    return { random: this.start, done: this.done }
+  }
 }

@@ -8,8 +8,10 @@ export interface Random {
   integer(n: number): number
   /** Permutes in place (Fisher–Yates). */
   shuffle(values: Int32Array | Uint32Array): void
-  /** Where the stream is; `createRandom` goes on from there. */
+  /** Where the stream is. */
   state(): RandomState
+  /** Goes back, or forward, to where a stream was. */
+  restore(state: RandomState): void
 }
 
 /** Place in a stream, as plain data for a checkpoint. */
@@ -19,11 +21,13 @@ export interface RandomState {
   spare: number | null
 }
 
-/** sfc32, a 128-bit chaotic generator by C. Doty-Humphrey (PractRand), started from one 32-bit seed or continued. */
-export function createRandom(from: number | RandomState): Random {
-  const isSeed = typeof from === 'number'
-  let [a, b, c, counter] = isSeed ? [0x9e3779b9 | 0, 0x243f6a88 | 0, from | 0, 1] : from.words
-  let spare = isSeed ? null : from.spare
+/** sfc32, a 128-bit chaotic generator by C. Doty-Humphrey (PractRand), started from one 32-bit seed. */
+export function createRandom(seed: number): Random {
+  let a = 0x9e3779b9 | 0
+  let b = 0x243f6a88 | 0
+  let c = seed | 0
+  let counter = 1
+  let spare: number | null = null
   const next = (): number => {
     const t = (a + b + counter) | 0
     counter = (counter + 1) | 0
@@ -34,13 +38,17 @@ export function createRandom(from: number | RandomState): Random {
     return t >>> 0
   }
   // The state starts nearly equal for near seeds; a dozen rounds mix it.
-  if (isSeed) for (let i = 0; i < 12; i++) next()
+  for (let i = 0; i < 12; i++) next()
   const uniform = (): number => next() / 2 ** 32
   const integer = (n: number): number => Math.floor(uniform() * n)
   return {
     uniform,
     integer,
     state: () => ({ words: [a, b, c, counter], spare }),
+    restore(state) {
+      ;[a, b, c, counter] = state.words
+      spare = state.spare
+    },
     normal() {
       if (spare !== null) {
         const value = spare

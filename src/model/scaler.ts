@@ -1,5 +1,5 @@
 import { hasLog, type Transform } from '../windows/schema.ts'
-import type { WindowStore } from '../windows/store.ts'
+import type { PartBlock } from '../windows/store.ts'
 import type { OnnxGraph } from './onnx.ts'
 
 /**
@@ -42,39 +42,48 @@ export interface ScalerOptions {
   plain: boolean
 }
 
-/** Fits on the given rows (indices into the store), in one pass over the file. */
-export function fitScaler(
-  store: WindowStore,
+/** Fits on windows of the given nodes, in one pass over them. Memory grows with nodes × d, not with windows. */
+export async function fitScaler(
+  windows: AsyncIterable<Pick<PartBlock, 'rows' | 'node' | 'values'>>,
   nodes: string[],
   transforms: Transform[],
-  rows: Int32Array,
   options: ScalerOptions,
-): Scaler {
-  const d = store.features
+  signal?: AbortSignal,
+): Promise<Scaler> {
+  const d = transforms.length
   const size = nodes.length * d
-  const min = new Float64Array(size).fill(Infinity)
-  const max = new Float64Array(size).fill(-Infinity)
-  const sum = new Float64Array(size)
-  const count = new Float64Array(size)
-  const windows = new Uint32Array(nodes.length)
-  const row = new Float64Array(d)
-  const logs = transforms.map((t) => t === 'log1p')
-  for (const index of rows) {
-    const node = store.node[index]! // rows index the store
-    windows[node]!++
-    store.readValues(index, 1, row)
-    for (let f = 0; f < d; f++) {
-      const raw = row[f]!
-      if (Number.isNaN(raw)) continue
-      const value = logs[f] ? Math.log(Math.max(raw, 0) + 1) : raw
-      const at = node * d + f
-      if (value < min[at]!) min[at] = value
-      if (value > max[at]!) max[at] = value
-      sum[at]! += value
-      count[at]!++
+  const extent: Extent = {
+    min: new Float64Array(size).fill(Infinity),
+    max: new Float64Array(size).fill(-Infinity),
+    sum: new Float64Array(size),
+    count: new Float64Array(size),
+    windows: new Uint32Array(nodes.length),
+  }
+  const logs = Uint8Array.from(transforms, (t) => (t === 'log1p' ? 1 : 0))
+  for await (const { rows, node, values } of windows) {
+    signal?.throwIfAborted()
+    for (let i = 0; i < rows; i++) {
+      const of = node[i]! // i < rows
+      extent.windows[of]!++
+      addWindow(extent, of * d, values, i * d, logs)
     }
   }
-  return assemble(nodes, transforms, d, { min, max, sum, count, windows }, options)
+  return assemble(nodes, transforms, d, extent, options)
+}
+
+/** Takes in the window at `from` of `values`, for the node whose entries begin at `into`. */
+function addWindow(extent: Extent, into: number, values: Float64Array, from: number, logs: Uint8Array): void {
+  const { min, max, sum, count } = extent
+  for (let f = 0; f < logs.length; f++) {
+    const raw = values[from + f]! // one value a feature
+    if (Number.isNaN(raw)) continue
+    const value = logs[f] === 1 ? Math.log(Math.max(raw, 0) + 1) : raw
+    const at = into + f
+    if (value < min[at]!) min[at] = value
+    if (value > max[at]!) max[at] = value
+    sum[at]! += value
+    count[at]!++
+  }
 }
 
 interface Extent {

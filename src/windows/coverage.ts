@@ -1,4 +1,4 @@
-import type { FeatureSchema, Metric } from './schema.ts'
+import type { Metric } from './schema.ts'
 import type { WindowStore } from './store.ts'
 
 /** Counts above this are pooled in one bin when medians are taken; 16 cores × 900 s stay below it. */
@@ -13,8 +13,8 @@ const READ_ROWS = 4096
 export function learnExpectedSamples(store: WindowStore): (number | null)[] {
   const histograms = Array.from({ length: store.metrics }, () => new Uint32Array(MAX_COUNT + 1))
   const buffer = new Uint16Array(READ_ROWS * store.metrics)
-  for (let first = 0; first < store.rows; first += READ_ROWS) {
-    const counts = store.readCounts(first, Math.min(READ_ROWS, store.rows - first), buffer)
+  for (const { first, rows } of store.spans(READ_ROWS)) {
+    const counts = store.read('counts', first, rows, buffer)
     for (let i = 0; i < counts.length; i++) {
       // i % metrics < metrics; counts are clamped to the last bin.
       histograms[i % store.metrics]![Math.min(counts[i]!, MAX_COUNT)]!++
@@ -46,16 +46,4 @@ export function coverage(metrics: readonly Metric[], counts: Uint16Array, offset
     sum += Math.min(1, (counts[offset + m] ?? 0) / expected)
   }
   return known === 0 ? 0 : sum / known
-}
-
-/** Coverage of every window of the store. */
-export function storeCoverage(schema: FeatureSchema, store: WindowStore): Float32Array {
-  const out = new Float32Array(store.rows)
-  const buffer = new Uint16Array(READ_ROWS * store.metrics)
-  for (let first = 0; first < store.rows; first += READ_ROWS) {
-    const rows = Math.min(READ_ROWS, store.rows - first)
-    store.readCounts(first, rows, buffer)
-    for (let r = 0; r < rows; r++) out[first + r] = coverage(schema.metrics, buffer, r * store.metrics)
-  }
-  return out
 }

@@ -1,81 +1,268 @@
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  read,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { loadAhead } from './ahead.ts'
 import type { WindowBlock } from './block.ts'
 
+/** What a window serves for. One that is left out serves for nothing. */
+export const PART = { leftOut: 0, train: 1, calibration: 2 } as const
+export type Part = Exclude<keyof typeof PART, 'leftOut'>
+
+/** Windows of one part, as they are read: all arrays hold `rows` entries and are valid until the next step. */
+export interface PartBlock {
+  /** Position of the first window among those of the part. */
+  first: number
+  rows: number
+  node: Int32Array
+  start: Float64Array
+  label: Int8Array
+  /** rows × d raw feature values, NaN where missing. */
+  values: Float64Array
+}
+
+/** One file a column; `part` is written by the selection. */
+const FILES = {
+  node: 'node.i32',
+  start: 'start.f64',
+  label: 'label.i8',
+  part: 'part.u8',
+  counts: 'counts.u16',
+  values: 'values.f64',
+} as const
+
+const ARRAYS = {
+  node: Int32Array,
+  start: Float64Array,
+  label: Int8Array,
+  part: Uint8Array,
+  counts: Uint16Array,
+  values: Float64Array,
+} as const
+
+interface Columns {
+  node: Int32Array
+  start: Float64Array
+  label: Int8Array
+  part: Uint8Array
+  counts: Uint16Array
+  values: Float64Array
+}
+type Column = keyof Columns
+
+/** Windows read at once: 3.8 MB at d = 460. */
+const READ_ROWS = 1024
+
+const readAsync = promisify(read)
+
 /**
- * Windows spilled to disk: the feature values stay in a temporary file and are read back in pieces, so that memory
- * holds only node, start, label and coverage of each window (21 bytes). The file goes when the store is closed.
+ * Windows on disk, a file a column: memory does not depend on their number. A store without a directory of its own
+ * keeps its files in a temporary one, which goes when the store is closed.
  */
 export class WindowStore {
-  rows = 0
-  node = new Int32Array(1024)
-  start = new Float64Array(1024)
-  label = new Int8Array(1024)
+  rows: number
   readonly features: number
   readonly metrics: number
-  private readonly directory: string
-  private readonly values: number
-  private readonly counts: number
+  private readonly temporary: string | null
+  private readonly files: Record<Column, number>
 
-  /** `features` values and `metrics` sample counts a window. `directory` defaults to the system's temporary one. */
-  constructor(features: number, metrics: number, directory = tmpdir()) {
+  /** `features` values and `metrics` sample counts a window. `directory` is made; what it held of a store is lost. */
+  constructor(features: number, metrics: number, directory?: string)
+  /** Opens what an earlier store has written to `directory`, read only. */
+  constructor(features: number, metrics: number, directory: string, written: { rows: number })
+  constructor(features: number, metrics: number, directory?: string, written?: { rows: number }) {
     this.features = features
     this.metrics = metrics
-    this.directory = mkdtempSync(join(directory, 'examon-dec-windows-'))
-    this.values = openSync(join(this.directory, 'values.f64'), 'w+')
-    this.counts = openSync(join(this.directory, 'counts.u16'), 'w+')
+    this.rows = written?.rows ?? 0
+    this.temporary = directory === undefined ? mkdtempSync(join(tmpdir(), 'examon-dec-windows-')) : null
+    const home = directory ?? this.temporary ?? ''
+    mkdirSync(home, { recursive: true })
+    const open = (column: Column): number =>
+      openSync(join(home, FILES[column]), written === undefined ? 'w+' : 'r')
+    this.files = {
+      node: open('node'),
+      start: open('start'),
+      label: open('label'),
+      part: open('part'),
+      counts: open('counts'),
+      values: open('values'),
+    }
   }
 
   append(block: WindowBlock): void {
-    const end = this.rows + block.rows
-    if (end > this.node.length) {
-      const size = Math.max(end, 2 * this.node.length)
-      this.node = grown(this.node, new Int32Array(size))
-      this.start = grown(this.start, new Float64Array(size))
-      this.label = grown(this.label, new Int8Array(size))
+    for (const column of ['node', 'start', 'label', 'counts', 'values'] as const) {
+      this.write(column, this.rows, block[column].subarray(0, block.rows * this.width(column)))
     }
-    this.node.set(block.node.subarray(0, block.rows), this.rows)
-    this.start.set(block.start.subarray(0, block.rows), this.rows)
-    this.label.set(block.label.subarray(0, block.rows), this.rows)
-    writeAll(this.values, block.values.subarray(0, block.rows * this.features))
-    writeAll(this.counts, block.counts.subarray(0, block.rows * this.metrics))
-    this.rows = end
+    this.rows += block.rows
   }
 
-  /** Reads `rows` windows from `first` on into `into` (rows × features). */
-  readValues(first: number, rows: number, into: Float64Array): Float64Array {
-    return readAll(this.values, into.subarray(0, rows * this.features), first * this.features * 8)
+  /** Says what the windows from `first` on serve for. */
+  assign(first: number, parts: Uint8Array): void {
+    this.write('part', first, parts)
   }
 
-  /** Reads `rows` × metrics sample counts. */
-  readCounts(first: number, rows: number, into: Uint16Array): Uint16Array {
-    return readAll(this.counts, into.subarray(0, rows * this.metrics), first * this.metrics * 2)
+  /** A column's entries of `rows` windows from `first` on, into `into` where given. */
+  read<C extends Column>(column: C, first: number, rows: number, into?: Columns[C]): Columns[C] {
+    const { array, bytes, position } = this.place(column, first, rows, into)
+    for (let done = 0; done < bytes.length; ) {
+      done += checkRead(readSync(this.files[column], bytes, done, bytes.length - done, position + done))
+    }
+    return array
+  }
+
+  /** Spans of consecutive windows that cover the store. */
+  *spans(rowsPerSpan: number): Generator<{ first: number; rows: number }, void> {
+    for (let first = 0; first < this.rows; first += rowsPerSpan) {
+      yield { first, rows: Math.min(rowsPerSpan, this.rows - first) }
+    }
+  }
+
+  /** All windows of a part in order, read ahead; a block holds at most `rowsPerBlock`. */
+  async *windows(part: Part, rowsPerBlock = READ_ROWS): AsyncGenerator<PartBlock> {
+    const buffer = (): PartBlock => ({
+      first: 0,
+      rows: 0,
+      node: new Int32Array(rowsPerBlock),
+      start: new Float64Array(rowsPerBlock),
+      label: new Int8Array(rowsPerBlock),
+      values: new Float64Array(rowsPerBlock * this.features),
+    })
+    const load = async (span: PartSpan, into: PartBlock): Promise<void> => {
+      for (const column of ['node', 'start', 'label', 'values'] as const) {
+        await this.readAhead(column, span.from, span.to - span.from, into[column])
+        keepRows(into[column], this.width(column), span)
+      }
+    }
+    const spans = this.spansOf(part, rowsPerBlock)
+    for await (const { item, buffer: block } of loadAhead(spans, [buffer(), buffer()], load)) {
+      const rows = item.members.length
+      yield {
+        first: item.first,
+        rows,
+        node: block.node.subarray(0, rows),
+        start: block.start.subarray(0, rows),
+        label: block.label.subarray(0, rows),
+        values: block.values.subarray(0, rows * this.features),
+      }
+    }
+  }
+
+  /** Windows by their index, few enough for memory, as one block. */
+  pick(indices: readonly number[]): PartBlock {
+    const block: PartBlock = {
+      first: 0,
+      rows: indices.length,
+      node: new Int32Array(indices.length),
+      start: new Float64Array(indices.length),
+      label: new Int8Array(indices.length),
+      values: new Float64Array(indices.length * this.features),
+    }
+    indices.forEach((index, i) => {
+      this.read('node', index, 1, block.node.subarray(i))
+      this.read('start', index, 1, block.start.subarray(i))
+      this.read('label', index, 1, block.label.subarray(i))
+      this.read('values', index, 1, block.values.subarray(i * this.features))
+    })
+    return block
+  }
+
+  /** Waits until everything is on the disk itself. */
+  sync(): void {
+    for (const file of Object.values(this.files)) fsyncSync(file)
   }
 
   close(): void {
-    closeSync(this.values)
-    closeSync(this.counts)
-    rmSync(this.directory, { recursive: true, force: true })
+    for (const file of Object.values(this.files)) closeSync(file)
+    if (this.temporary !== null) rmSync(this.temporary, { recursive: true, force: true })
+  }
+
+  /** The spans that hold windows of a part, each cut to its first and last one. */
+  private *spansOf(part: Part, rowsPerSpan: number): Generator<PartSpan, void> {
+    let first = 0
+    for (const span of this.spans(rowsPerSpan)) {
+      const parts = this.read('part', span.first, span.rows)
+      const members: number[] = []
+      for (let i = 0; i < span.rows; i++) if (parts[i] === PART[part]) members.push(i)
+      const [start, last] = [members[0], members.at(-1)]
+      if (start === undefined || last === undefined) continue
+      yield {
+        first,
+        from: span.first + start,
+        to: span.first + last + 1,
+        members: Int32Array.from(members, (i) => i - start),
+      }
+      first += members.length
+    }
+  }
+
+  private write<C extends Column>(column: C, first: number, data: Columns[C]): void {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    const position = first * this.width(column) * data.BYTES_PER_ELEMENT
+    for (let done = 0; done < bytes.length; ) {
+      done += writeSync(this.files[column], bytes, done, bytes.length - done, position + done)
+    }
+  }
+
+  private async readAhead<C extends Column>(
+    column: C,
+    first: number,
+    rows: number,
+    into: Columns[C],
+  ): Promise<void> {
+    const { bytes, position } = this.place(column, first, rows, into)
+    for (let done = 0; done < bytes.length; ) {
+      const length = bytes.length - done
+      done += checkRead((await readAsync(this.files[column], bytes, done, length, position + done)).bytesRead)
+    }
+  }
+
+  /** Where entries of a column go in memory and stand in the file. */
+  private place<C extends Column>(
+    column: C,
+    first: number,
+    rows: number,
+    into?: Columns[C],
+  ): { array: Columns[C]; bytes: Uint8Array; position: number } {
+    const size = rows * this.width(column)
+    const array = (into?.subarray(0, size) ?? new ARRAYS[column](size)) as Columns[C]
+    const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
+    return { array, bytes, position: first * this.width(column) * array.BYTES_PER_ELEMENT }
+  }
+
+  /** Entries of a column a window. */
+  private width(column: Column): number {
+    return column === 'values' ? this.features : column === 'counts' ? this.metrics : 1
   }
 }
 
-function grown<T extends { set(values: T): void }>(from: T, to: T): T {
-  to.set(from)
-  return to
+interface PartSpan {
+  first: number
+  /** Windows of the store, `to` left out. */
+  from: number
+  to: number
+  /** The part's windows, counted from `from`. */
+  members: Int32Array
 }
 
-function writeAll(file: number, data: Float64Array | Uint16Array): void {
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-  for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done)
+/** Moves the members' entries to the front. */
+function keepRows(data: Columns[Column], width: number, { members, from, to }: PartSpan): void {
+  if (members.length === to - from) return
+  members.forEach((member, i) => {
+    data.copyWithin(i * width, member * width, (member + 1) * width)
+  })
 }
 
-function readAll<T extends Float64Array | Uint16Array>(file: number, into: T, position: number): T {
-  const bytes = new Uint8Array(into.buffer, into.byteOffset, into.byteLength)
-  for (let done = 0; done < bytes.length; ) {
-    const read = readSync(file, bytes, done, bytes.length - done, position + done)
-    if (read === 0) throw new Error('the temporary window file is shorter than written; is the disk full?')
-    done += read
-  }
-  return into
+function checkRead(bytesRead: number): number {
+  if (bytesRead === 0) throw new Error('the window file is shorter than written; is the disk full?')
+  return bytesRead
 }
