@@ -1,30 +1,20 @@
 import { SCORE_ROWS, type Scorer, type Scores } from '../model/scorer.ts'
 import type { Profiles } from '../model/scoring.ts'
-import type { WindowStore } from '../windows/store.ts'
+import type { PartBlock, WindowStore } from '../windows/store.ts'
+import type { Selection } from './select.ts'
 
-/**
- * Scores the given rows of the store in blocks, in order; `visit` gets the position of the block's first row, and the
- * raw values (count × d) beside the scores.
- */
-export async function scoreRows(
-  store: WindowStore,
-  rows: Int32Array,
+/** Scores windows block by block, in order; `visit` gets the scores and the block. */
+export async function scoreWindows(
+  windows: AsyncIterable<PartBlock>,
   scorer: Scorer,
-  visit: (first: number, count: number, scores: Scores, values: Float64Array) => void,
+  visit: (scores: Scores, block: PartBlock) => void,
   signal?: AbortSignal,
 ): Promise<void> {
-  const d = store.features
-  const values = new Float64Array(SCORE_ROWS * d)
-  const node = new Int32Array(SCORE_ROWS)
-  for (let first = 0; first < rows.length; first += SCORE_ROWS) {
+  for await (const block of windows) {
     signal?.throwIfAborted()
-    const count = Math.min(SCORE_ROWS, rows.length - first)
-    for (let i = 0; i < count; i++) {
-      const row = rows[first + i]! // first + i < length
-      store.readValues(row, 1, values.subarray(i * d, (i + 1) * d))
-      node[i] = store.node[row]! + 1 // row 0 of the scaler is for unknown nodes
-    }
-    visit(first, count, await scorer.score(values, node, count), values)
+    // Row 0 of the scaler is for unknown nodes.
+    const node = block.node.map((n) => n + 1)
+    visit(await scorer.score(block.values, node, block.rows), block)
   }
 }
 
@@ -35,8 +25,7 @@ export async function scoreRows(
  */
 export async function learnProfiles(
   store: WindowStore,
-  train: Int32Array,
-  calibration: Int32Array,
+  { inSample }: Pick<Selection, 'inSample'>,
   scorer: Scorer,
   modes: number,
   signal?: AbortSignal,
@@ -47,9 +36,9 @@ export async function learnProfiles(
   const present = new Float64Array(modes * d)
   const windows = new Float64Array(modes)
   const residuals = { sum: new Float64Array(d), count: new Float64Array(d) }
-  const visitTraining = (_: number, count: number, scores: Scores, values: Float64Array): void => {
-    addResiduals(scores, values, count * d, residuals)
-    for (let i = 0; i < count; i++) {
+  const visitTraining = (scores: Scores, { rows, values }: PartBlock): void => {
+    addResiduals(scores, values, rows * d, residuals)
+    for (let i = 0; i < rows; i++) {
       const mode = nearestMode(scores.q, i, modes)
       windows[mode]!++
       for (let f = 0; f < d; f++) {
@@ -61,11 +50,11 @@ export async function learnProfiles(
       }
     }
   }
-  await scoreRows(store, train, scorer, visitTraining, signal)
-  if (calibration !== train) {
-    const visit = (_: number, count: number, scores: Scores, values: Float64Array): void =>
-      addResiduals(scores, values, count * d, residuals)
-    await scoreRows(store, calibration, scorer, visit, signal)
+  await scoreWindows(store.windows('train', SCORE_ROWS), scorer, visitTraining, signal)
+  if (!inSample) {
+    const visit = (scores: Scores, { rows, values }: PartBlock): void =>
+      addResiduals(scores, values, rows * d, residuals)
+    await scoreWindows(store.windows('calibration', SCORE_ROWS), scorer, visit, signal)
   }
   const mean = new Float32Array(modes * d)
   const variance = new Float32Array(d)

@@ -61,7 +61,6 @@ export async function publish(
     beatPca: training.preset === 'report',
   })
   signal?.throwIfAborted()
-  const starts = selection.train
   const reference = await drawReference(store, scaler, selection)
   const version = writeBundle(out, {
     manifest: {
@@ -78,9 +77,9 @@ export async function publish(
         seed: trained.seed,
         layout: prepared.layout,
         fingerprint: prepared.fingerprint,
-        fromMs: store.start[starts[0] ?? 0] ?? 0,
-        toMs: (store.start[starts.at(-1) ?? 0] ?? 0) + schema.lengthSeconds * 1000,
-        windows: selection.train.length,
+        fromMs: selection.fromMs,
+        toMs: selection.toMs + schema.lengthSeconds * 1000,
+        windows: selection.train,
         leftOut: selection.leftOut,
         options: { ...options },
         pretrainLoss: losses,
@@ -115,8 +114,8 @@ export async function publish(
     nodes: scaler.nodes.length,
     windows: {
       read: store.rows,
-      trained: selection.train.length,
-      calibrated: selection.calibration.length,
+      trained: selection.train,
+      calibrated: selection.calibration,
       anomalous: selection.leftOut.anomalous,
       thin: selection.leftOut.coverage,
     },

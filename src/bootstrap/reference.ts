@@ -1,7 +1,7 @@
-import { scaledBlocks } from '../model/rows.ts'
+import { scaledBlocks } from '../model/scaled-rows.ts'
 import type { Scaler } from '../model/scaler.ts'
-import type { WindowStore } from '../windows/store.ts'
-import type { Selection } from './select.ts'
+import { PART, type Part, type WindowStore } from '../windows/store.ts'
+import { calibrationPart, type Selection } from './select.ts'
 
 /** Windows of each kind at most: 2 × 3.8 MB at d = 460. */
 const MOST_ROWS = 2048
@@ -22,29 +22,73 @@ export async function drawReference(
   scaler: Scaler,
   selection: Selection,
 ): Promise<Reference> {
-  const stride = Math.max(1, Math.ceil(selection.train.length / MOST_ROWS))
-  const train = [...selection.train]
-    .filter((_, i) => i % stride === 0)
-    .sort((a, b) => store.node[a]! - store.node[b]!) // stable
-  const nodes = [...new Set(selection.calibration.map((row) => store.node[row]!))].sort((a, b) => a - b)
-  const nodeStride = Math.max(1, Math.ceil(selection.calibration.length / MOST_ROWS))
-  const drawnNodes = new Set(nodes.filter((_, i) => i % nodeStride === 0))
-  const byNode = [...selection.calibration]
-    .filter((row) => drawnNodes.has(store.node[row]!))
-    // Stable, so that the windows of a node stay in the order of time.
-    .sort((a, b) => store.node[a]! - store.node[b]!)
-    .slice(0, MOST_ROWS)
-  const drawn = Int32Array.of(...train, ...byNode)
-  const rows = new Float32Array(drawn.length * store.features)
-  for await (const { first, x } of scaledBlocks(store, scaler, drawn)) rows.set(x, first * store.features)
-  return { rows, train: train.length, trainNodes: runs(store, train), calibration: runs(store, byNode) }
+  const stride = Math.max(1, Math.ceil(selection.train / MOST_ROWS))
+  const train = byNode(indicesOf(store, 'train', (position) => position % stride === 0))
+  const nodes = drawNodes(store, selection, MOST_ROWS)
+  const taken = new Map<number, number>()
+  // Of a node alone in having more windows than are kept, the first ones are.
+  const isDrawn = (_: number, node: number): boolean => {
+    const before = taken.get(node) ?? 0
+    taken.set(node, before + 1)
+    return nodes.has(node) && before < MOST_ROWS
+  }
+  const calibration = byNode(indicesOf(store, calibrationPart(selection), isDrawn)).slice(0, MOST_ROWS)
+  const drawn = store.pick([...train, ...calibration])
+  const rows = new Float32Array(drawn.rows * store.features)
+  for await (const { first, x } of scaledBlocks([drawn], scaler)) rows.set(x, first * store.features)
+  return {
+    rows,
+    train: train.length,
+    trainNodes: runs(drawn.node.subarray(0, train.length)),
+    calibration: runs(drawn.node.subarray(train.length)),
+  }
+}
+
+/** Nodes that have calibration windows, evenly drawn so that they have about `most` of them together; at least one. */
+export function drawNodes(store: WindowStore, selection: Selection, most: number): Set<number> {
+  const nodes = new Set<number>()
+  for (const { part, node } of assigned(store)) {
+    if (part === PART[calibrationPart(selection)]) nodes.add(node)
+  }
+  const stride = Math.max(1, Math.ceil(selection.calibration / most))
+  return new Set([...nodes].sort((a, b) => a - b).filter((_, i) => i % stride === 0))
+}
+
+/** Windows looked at together. */
+const READ_ROWS = 65_536
+
+/** Part and node of every window. */
+function* assigned(store: WindowStore): Generator<{ index: number; part: number; node: number }> {
+  for (const { first, rows } of store.spans(READ_ROWS)) {
+    const parts = store.read('part', first, rows)
+    const nodes = store.read('node', first, rows)
+    for (let i = 0; i < rows; i++) yield { index: first + i, part: parts[i]!, node: nodes[i]! } // i < rows
+  }
+}
+
+/** The windows of a part that `isDrawn` by their position in it and their node. */
+function indicesOf(
+  store: WindowStore,
+  of: Part,
+  isDrawn: (position: number, node: number) => boolean,
+): { index: number; node: number }[] {
+  const found: { index: number; node: number }[] = []
+  let position = 0
+  for (const { index, part, node } of assigned(store)) {
+    if (part === PART[of] && isDrawn(position++, node)) found.push({ index, node })
+  }
+  return found
+}
+
+/** Indices ordered by node; the sort is stable, so that the windows of a node stay in the order of time. */
+function byNode(windows: { index: number; node: number }[]): number[] {
+  return windows.sort((a, b) => a.node - b.node).map(({ index }) => index)
 }
 
 /** [node, windows] of rows that are ordered by node. */
-function runs(store: WindowStore, rows: readonly number[]): [number, number][] {
+function runs(nodes: Int32Array): [number, number][] {
   const result: [number, number][] = []
-  for (const row of rows) {
-    const node = store.node[row]! // rows index the store
+  for (const node of nodes) {
     const last = result.at(-1)
     if (last?.[0] === node) last[1]++
     else result.push([node, 1])

@@ -3,6 +3,7 @@ export type ModelErrorCode =
   | 'diverged' // a loss is not a number
   | 'guard' // a training guard refused the model
   | 'too_little_data'
+  | 'bad_data' // values that nothing can be learned from
   | 'bundle_missing'
   | 'bundle_broken'
   | 'bundle_mismatch'

@@ -56,13 +56,6 @@ export class Spill {
     return into.subarray(0, size)
   }
 
-  /** Rows at `positions`, one after the other. */
-  gather(positions: Int32Array, into: Float32Array): Float32Array {
-    const w = this.width
-    positions.forEach((position, i) => void this.read(position, 1, into.subarray(i * w, (i + 1) * w)))
-    return into.subarray(0, positions.length * w)
-  }
-
   release(): void {
     if (this.file !== null) closeSync(this.file)
     if (this.directory !== null) rmSync(this.directory, { recursive: true, force: true })

@@ -127,8 +127,12 @@ export class WindowStore {
     }
   }
 
-  /** All windows of a part in order, read ahead; a block holds at most `rowsPerBlock`. */
-  async *windows(part: Part, rowsPerBlock = READ_ROWS): AsyncGenerator<PartBlock> {
+  /** The windows of a part (and of `nodes`) in order, read ahead; a block holds at most `rowsPerBlock`. */
+  async *windows(
+    part: Part,
+    rowsPerBlock = READ_ROWS,
+    nodes?: ReadonlySet<number>,
+  ): AsyncGenerator<PartBlock> {
     const buffer = (): PartBlock => ({
       first: 0,
       rows: 0,
@@ -143,7 +147,7 @@ export class WindowStore {
         keepRows(into[column], this.width(column), span)
       }
     }
-    const spans = this.spansOf(part, rowsPerBlock)
+    const spans = this.spansOf(part, rowsPerBlock, nodes)
     for await (const { item, buffer: block } of loadAhead(spans, [buffer(), buffer()], load)) {
       const rows = item.members.length
       yield {
@@ -187,12 +191,16 @@ export class WindowStore {
   }
 
   /** The spans that hold windows of a part, each cut to its first and last one. */
-  private *spansOf(part: Part, rowsPerSpan: number): Generator<PartSpan, void> {
+  private *spansOf(part: Part, rowsPerSpan: number, nodes?: ReadonlySet<number>): Generator<PartSpan, void> {
     let first = 0
     for (const span of this.spans(rowsPerSpan)) {
       const parts = this.read('part', span.first, span.rows)
+      const node = nodes === undefined ? null : this.read('node', span.first, span.rows)
       const members: number[] = []
-      for (let i = 0; i < span.rows; i++) if (parts[i] === PART[part]) members.push(i)
+      for (let i = 0; i < span.rows; i++) {
+        // One entry a window, as of parts.
+        if (parts[i] === PART[part] && (node === null || nodes?.has(node[i]!) === true)) members.push(i)
+      }
       const [start, last] = [members[0], members.at(-1)]
       if (start === undefined || last === undefined) continue
       yield {

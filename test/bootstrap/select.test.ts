@@ -5,7 +5,8 @@ import {
   LEAST_TRAINING_WINDOWS,
   selectWindows,
 } from '../../src/bootstrap/select.ts'
-import { storeOf } from '../model/support.ts'
+import { WindowStore } from '../../src/windows/store.ts'
+import { rowsOfPart } from '../model/support.ts'
 
 const OPTIONS = { holdout: 0.25, skipAnomalous: true, minCoverage: 0.5, plainScaler: false }
 
@@ -16,12 +17,25 @@ function select(
   thin: Record<number, number>,
   options = OPTIONS,
 ) {
-  const store = storeOf(1, new Float64Array(rows))
-  const coverage = new Float32Array(rows).fill(1)
-  for (const [row, label] of Object.entries(labels)) store.label[Number(row)] = label
-  for (const [row, share] of Object.entries(thin)) coverage[Number(row)] = share
+  const store = new WindowStore(1, 1)
+  store.append({
+    rows,
+    node: new Int32Array(rows),
+    start: Float64Array.from({ length: rows }, (_, i) => i * 900_000),
+    values: new Float64Array(rows),
+    counts: Uint16Array.from({ length: rows }, (_, row) => 100 * (thin[row] ?? 1)),
+    label: Int8Array.from({ length: rows }, (_, row) => labels[row] ?? -1),
+  })
   try {
-    return selectWindows(store, coverage, options)
+    const metrics = [{ name: 'm', sensors: ['m'], expectedSamples: 100 }]
+    const { fromMs, toMs, ...selection } = selectWindows(store, metrics, options)
+    const [train, calibration] = [rowsOfPart(store, 'train'), rowsOfPart(store, 'calibration')]
+    assert.deepEqual([fromMs, toMs], [900_000 * train[0]!, 900_000 * train.at(-1)!])
+    assert.deepEqual(
+      [selection.train, selection.calibration],
+      [train.length, (selection.inSample ? train : calibration).length],
+    )
+    return { ...selection, train, calibration }
   } finally {
     store.close()
   }
@@ -57,7 +71,7 @@ test('without a holdout the training windows calibrate, and the report keeps all
   const report = { holdout: 0, skipAnomalous: false, minCoverage: 0, plainScaler: true }
   const { train, calibration, inSample, leftOut } = select(60, { 7: 1 }, { 8: 0 }, report)
   assert.equal(train.length, 60)
-  assert.equal(calibration, train)
+  assert.equal(calibration.length, 0, 'no window is held out')
   assert.deepEqual([inSample, leftOut], [true, { anomalous: 0, coverage: 0 }])
 })
 

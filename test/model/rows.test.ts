@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { createRandom } from '../../src/model/random.ts'
-import { type BatchOptions, MemoryRows, type Rows, ScaledRows } from '../../src/model/rows.ts'
+import { type BatchOptions, MemoryRows, type Rows } from '../../src/model/rows.ts'
+import { ScaledRows } from '../../src/model/scaled-rows.ts'
 import { CLIP, fitScaler } from '../../src/model/scaler.ts'
-import { WindowStore } from '../../src/windows/store.ts'
+import { PART, WindowStore } from '../../src/windows/store.ts'
 import { folder } from '../history/parquet.ts'
-import { allRows, identityScaler, storeOf } from './support.ts'
+import { identityScaler, rowsOfPart, storeOf } from './support.ts'
 
 /** A feature count at which 40,000 rows do not fit the buffer of 64 MiB. */
 const WIDE = 460
@@ -33,6 +34,7 @@ function wideStore(rows: number): WindowStore {
       counts: new Uint16Array(n),
       label: new Int8Array(n),
     })
+    store.assign(first, new Uint8Array(n).fill(PART.train))
   }
   return store
 }
@@ -90,40 +92,34 @@ test('scaled rows of a selection: each by its node, the same however long the se
   const values = Float64Array.from({ length: n * d }, (_, i) =>
     i % 17 === 0 ? Number.NaN : Math.sin(i) * 100,
   )
-  const store = storeOf(d, values, node)
-  const scaler = fitScaler(store, ['a', 'b', 'c'], ['none', 'log1p', 'none'], allRows(store), {
+  const store = storeOf(d, values, node, (row) => (row % 7 === 3 ? 'calibration' : 'train'))
+  const scaler = await fitScaler(store.windows('train'), ['a', 'b', 'c'], ['none', 'log1p', 'none'], {
     plain: false,
   })
-  const load = async (indices: Int32Array): Promise<Float32Array> => {
-    const rows = await ScaledRows.create(store, scaler, indices)
-    try {
-      assert.equal(rows.rows, indices.length)
-      const out = new Float32Array(indices.length * d)
-      for await (const { first, x } of rows.blocks(700)) out.set(x, first * d)
-      return out
-    } finally {
-      await rows.release()
-    }
+  for (const part of ['train', 'calibration'] as const) {
+    const indices = rowsOfPart(store, part)
+    const rows = await ScaledRows.create(store.windows(part), scaler)
+    assert.equal(rows.rows, indices.length)
+    const scaled = new Float32Array(indices.length * d)
+    for await (const { first, x } of rows.blocks(700)) scaled.set(x, first * d)
+    await rows.release()
+    indices.forEach((index, i) => {
+      for (let f = 0; f < d; f++) {
+        const v = values[index * d + f]!
+        const at = (node[index]! + 1) * d + f
+        const value = f === 1 ? Math.log1p(Math.max(v, 0)) : v
+        const clipped = Math.min(CLIP.high, Math.max(CLIP.low, (value - scaler.lo[at]!) / scaler.range[at]!))
+        const expected = Number.isNaN(v) ? scaler.mean[at]! : clipped
+        assert.ok(Math.abs(scaled[i * d + f]! - expected) < 1e-6)
+      }
+    })
   }
-  const whole = await load(allRows(store))
-  values.forEach((v, i) => {
-    const at = (node[Math.floor(i / d)]! + 1) * d + (i % d)
-    const value = i % d === 1 ? Math.log1p(Math.max(v, 0)) : v
-    const scaled = (value - scaler.lo[at]!) / scaler.range[at]!
-    const expected = Number.isNaN(v) ? scaler.mean[at]! : Math.min(CLIP.high, Math.max(CLIP.low, scaled))
-    assert.ok(Math.abs(whole[i]! - expected) < 1e-6)
-  })
-  const some = allRows(store).filter((i) => i % 7 === 3)
-  const part = await load(some)
-  some.forEach((index, i) => {
-    assert.deepEqual(part.subarray(i * d, (i + 1) * d), whole.subarray(index * d, (index + 1) * d))
-  })
   store.close()
 })
 
 test('rows beyond the buffer: every row once a pass, mixed over the whole file, resumable at any batch', async () => {
   const store = wideStore(MANY)
-  const rows = await ScaledRows.create(store, identityScaler(WIDE), allRows(store))
+  const rows = await ScaledRows.create(store.windows('train'), identityScaler(WIDE))
   store.close()
   try {
     const batch = 500
@@ -173,7 +169,7 @@ test('rows written to a path stay after release and open again', async () => {
   const directory = folder()
   const path = join(directory, 'rows.f32')
   const store = storeOf(2, ascending(30).flatMap(mark))
-  const rows = await ScaledRows.create(store, identityScaler(2), allRows(store), { path })
+  const rows = await ScaledRows.create(store.windows('train'), identityScaler(2), { path })
   store.close()
   const pass = await walk(rows, 7, { shuffle: true, random: createRandom(2) })
   await rows.release()

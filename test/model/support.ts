@@ -4,13 +4,14 @@ import { initialiseLayers } from '../../src/model/network.ts'
 import { createRandom, type Random } from '../../src/model/random.ts'
 import { MemoryRows, type Rows } from '../../src/model/rows.ts'
 import type { Scaler } from '../../src/model/scaler.ts'
-import { WindowStore } from '../../src/windows/store.ts'
+import { PART, type Part, WindowStore } from '../../src/windows/store.ts'
 
-/** Windows of d metrics with one statistic each, 15 minutes apart. */
+/** Windows of d metrics with one statistic each, 15 minutes apart; `part` of each, by default all train. */
 export function storeOf(
   d: number,
   values: ArrayLike<number>,
   node: ArrayLike<number> | null = null,
+  part: (row: number) => keyof typeof PART = () => 'train',
 ): WindowStore {
   const rows = values.length / d
   const store = new WindowStore(d, d)
@@ -22,11 +23,17 @@ export function storeOf(
     counts: new Uint16Array(rows * d).fill(1),
     label: new Int8Array(rows).fill(-1),
   })
+  store.assign(
+    0,
+    Uint8Array.from({ length: rows }, (_, row) => PART[part(row)]),
+  )
   return store
 }
 
-export function allRows(store: WindowStore): Int32Array {
-  return Int32Array.from({ length: store.rows }, (_, i) => i)
+/** Indices of the windows of a part. */
+export function rowsOfPart(store: WindowStore, part: Part): number[] {
+  const parts = store.read('part', 0, store.rows)
+  return Array.from(parts, (_, i) => i).filter((i) => parts[i] === PART[part])
 }
 
 /** Leaves values between -4 and 5 as they are. */

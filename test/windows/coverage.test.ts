@@ -1,16 +1,9 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import type { WindowBlock } from '../../src/windows/block.ts'
-import { coverage, learnExpectedSamples, storeCoverage } from '../../src/windows/coverage.ts'
-import type { FeatureSchema } from '../../src/windows/schema.ts'
+import { coverage, learnExpectedSamples } from '../../src/windows/coverage.ts'
 import { WindowStore } from '../../src/windows/store.ts'
-
-const folder = mkdtempSync(join(tmpdir(), 'examon-dec-store-'))
-after(() => rmSync(folder, { recursive: true }))
 
 /** A block of `counts.length / metrics` windows whose values are their row and column. */
 function block(counts: readonly number[], metrics: number, first = 0): WindowBlock {
@@ -26,77 +19,13 @@ function block(counts: readonly number[], metrics: number, first = 0): WindowBlo
 }
 
 function withStore<T>(features: number, metrics: number, work: (store: WindowStore) => T): T {
-  const store = new WindowStore(features, metrics, folder)
+  const store = new WindowStore(features, metrics)
   try {
     return work(store)
   } finally {
     store.close()
   }
 }
-
-describe('store', () => {
-  test('gives back what it took, block by block, beyond its first room, and leaves nothing behind', () => {
-    fc.assert(
-      fc.property(
-        fc.array(fc.nat({ max: 1500 }), { minLength: 1, maxLength: 4 }),
-        fc.integer({ min: 1, max: 3 }),
-        (sizes, metrics) => {
-          withStore(2 * metrics, metrics, (store) => {
-            const blocks = sizes.map((rows, i) =>
-              block(
-                Array.from({ length: rows * metrics }, (_, c) => c % 65_536),
-                metrics,
-                10_000 * i,
-              ),
-            )
-            for (const each of blocks) store.append(each)
-            assert.equal(
-              store.rows,
-              sizes.reduce((a, b) => a + b, 0),
-            )
-            let first = 0
-            for (const { rows, node, start, label, values, counts } of blocks) {
-              assert.deepEqual(store.node.subarray(first, first + rows), node)
-              assert.deepEqual(store.start.subarray(first, first + rows), start)
-              assert.deepEqual(store.label.subarray(first, first + rows), label)
-              const room = new Float64Array(2000 * 2 * metrics)
-              assert.deepEqual(store.readValues(first, rows, room), values)
-              assert.deepEqual(store.readCounts(first, rows, new Uint16Array(2000 * metrics)), counts)
-              first += rows
-            }
-          })
-        },
-      ),
-      { numRuns: 20 },
-    )
-    assert.deepEqual(readdirSync(folder), [])
-  })
-
-  test('takes only the rows that a block says it has', () => {
-    withStore(2, 1, (store) => {
-      store.append({ ...block([1, 2, 3], 1), rows: 2 })
-      store.append(block([9], 1))
-      assert.deepEqual([...store.readCounts(0, 3, new Uint16Array(3))], [1, 2, 9])
-      assert.deepEqual([...store.start.subarray(0, 3)], [0, 1000, 0])
-    })
-  })
-
-  test('keeps NaN, and refuses to read beyond its end', () => {
-    withStore(2, 1, (store) => {
-      store.append({ ...block([1], 1), values: Float64Array.of(Number.NaN, -0) })
-      assert.deepEqual([...store.readValues(0, 1, new Float64Array(2))], [Number.NaN, -0])
-      assert.throws(() => store.readValues(0, 2, new Float64Array(4)), /shorter than written/)
-    })
-  })
-
-  test('its files exist until it is closed', () => {
-    const store = new WindowStore(1, 1, folder)
-    const [name = ''] = readdirSync(folder)
-    assert.deepEqual(readdirSync(join(folder, name)), ['counts.u16', 'values.f64'])
-    store.close()
-    assert.equal(existsSync(join(folder, name)), false)
-  })
-})
 
 describe('coverage', () => {
   const metrics = (expected: (number | null)[]) =>
@@ -143,8 +72,11 @@ describe('coverage', () => {
       const expected = learnExpectedSamples(store)
       assert.deepEqual(expected.slice(0, 3), [2, null, 8])
       // Counts so high are pooled; a window with that many is still whole.
-      const schema = { metrics: metrics(expected) } as FeatureSchema
-      assert.deepEqual([...storeCoverage(schema, store)], [2 / 3, 2.5 / 3, 2 / 3, 2 / 3].map(Math.fround))
+      const counts = store.read('counts', 0, 4)
+      assert.deepEqual(
+        [0, 1, 2, 3].map((row) => coverage(metrics(expected), counts, 4 * row)),
+        [2 / 3, 2.5 / 3, 2 / 3, 2 / 3],
+      )
     })
   })
 
@@ -154,8 +86,6 @@ describe('coverage', () => {
       store.append(block(Array<number>(5000).fill(7), 1))
       store.append(block(Array<number>(4999).fill(3), 1))
       assert.deepEqual(learnExpectedSamples(store), [7])
-      const share = storeCoverage({ metrics: metrics([7]) } as FeatureSchema, store)
-      assert.deepEqual([share.length, share[0], share[9998]], [9999, 1, Math.fround(3 / 7)])
     })
   })
 })
