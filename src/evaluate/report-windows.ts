@@ -51,11 +51,24 @@ export interface LabelledWindows {
 const READ_ROWS = 1024
 
 /** Those of the prepared training windows whose label is known. */
-export async function labelledWindows({ rows, selection, store }: Prepared): Promise<LabelledWindows> {
+export async function labelledWindows({
+  rows,
+  store,
+}: Pick<Prepared, 'rows' | 'store'>): Promise<LabelledWindows> {
   const d = rows.features
-  // Positions in `rows`, which holds the windows of `selection.train`; those index the store.
-  const positions = [...selection.train.keys()].filter((at) => store.label[selection.train[at]!] !== -1)
-  const labels = Int32Array.from(positions, (at) => store.label[selection.train[at]!]!)
+  const labels: number[] = []
+  // Positions in `rows`, which holds the training windows in the order of the store.
+  const positions: number[] = []
+  let incomplete = 0
+  for await (const block of store.windows('train', READ_ROWS)) {
+    for (let i = 0; i < block.rows; i++) {
+      const label = block.label[i]! // i < rows
+      if (label === -1) continue
+      labels.push(label)
+      positions.push(block.first + i)
+      if (block.values.subarray(i * d, (i + 1) * d).some(Number.isNaN)) incomplete++
+    }
+  }
   const features = new Float32Array(positions.length * d)
   let taken = 0
   for await (const { first, n, x } of rows.blocks(READ_ROWS)) {
@@ -65,9 +78,5 @@ export async function labelledWindows({ rows, selection, store }: Prepared): Pro
       features.set(x.subarray(row * d, (row + 1) * d), taken * d)
     }
   }
-  let incomplete = 0
-  const raw = new Float64Array(d)
-  for (const at of positions)
-    if (store.readValues(selection.train[at]!, 1, raw).some(Number.isNaN)) incomplete++
-  return { labels, features, incomplete }
+  return { labels: Int32Array.from(labels), features, incomplete }
 }

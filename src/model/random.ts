@@ -21,11 +21,11 @@ export interface RandomState {
   spare: number | null
 }
 
-/** sfc32, a 128-bit chaotic generator by C. Doty-Humphrey (PractRand), started from one 32-bit seed. */
-export function createRandom(seed: number): Random {
+/** sfc32, a 128-bit chaotic generator by C. Doty-Humphrey (PractRand), started from one 32-bit seed, or from where another stream is. */
+export function createRandom(from: number | RandomState): Random {
   let a = 0x9e3779b9 | 0
   let b = 0x243f6a88 | 0
-  let c = seed | 0
+  let c = typeof from === 'number' ? from | 0 : 0
   let counter = 1
   let spare: number | null = null
   const next = (): number => {
@@ -41,7 +41,7 @@ export function createRandom(seed: number): Random {
   for (let i = 0; i < 12; i++) next()
   const uniform = (): number => next() / 2 ** 32
   const integer = (n: number): number => Math.floor(uniform() * n)
-  return {
+  const random: Random = {
     uniform,
     integer,
     state: () => ({ words: [a, b, c, counter], spare }),
@@ -71,4 +71,6 @@ export function createRandom(seed: number): Random {
       }
     },
   }
+  if (typeof from !== 'number') random.restore(from)
+  return random
 }
