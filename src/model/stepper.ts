@@ -1,4 +1,4 @@
-import { ADAM, type Optimiser, type ParameterNames } from './graphs.ts'
+import { adamRate, type Optimiser, type ParameterNames } from './graphs.ts'
 import * as ort from './runtime.ts'
 
 export type Tensors = Record<string, ort.Tensor>
@@ -12,14 +12,16 @@ export interface StepperState {
 }
 
 /**
- * A training graph with its parameters. They live in two sets of preallocated tensors: each step reads one set and
- * writes the other, so that no step allocates.
+ * A training graph with its parameters, in preallocated tensors, so that no step allocates. Parameters live in two
+ * sets: each step reads one and writes the other. Optimiser state is written in place, which keeps the working set in
+ * the cache; a graph may therefore read a state tensor in one node only, before or while it writes the next.
  */
 export class Stepper {
   private readonly session: ort.InferenceSession
   private readonly parameters: readonly ParameterNames[]
   private readonly optimiser: Optimiser
-  private readonly sets: [Tensors, Tensors]
+  private readonly sets: readonly [Tensors, Tensors]
+  private readonly optimiserState: Tensors
   private current: 0 | 1 = 0
   private steps: number
 
@@ -35,33 +37,46 @@ export class Stepper {
     start: StepperState,
     threads?: number,
   ): Promise<Stepper> {
-    const sets: [Tensors, Tensors] = [copyTensors(parameters, start), copyTensors(parameters, start)]
     const session = await ort.InferenceSession.create(graph, ort.sessionOptions(threads))
-    return new Stepper(session, parameters, optimiser, sets, start.steps)
+    return new Stepper(session, parameters, optimiser, start)
   }
 
   private constructor(
     session: ort.InferenceSession,
     parameters: readonly ParameterNames[],
     optimiser: Optimiser,
-    sets: [Tensors, Tensors],
-    steps: number,
+    start: StepperState,
   ) {
     this.session = session
     this.parameters = parameters
     this.optimiser = optimiser
-    this.sets = sets
-    this.steps = steps
+    const first: Tensors = {}
+    const second: Tensors = {}
+    this.optimiserState = {}
+    for (const { name, shape, state } of parameters) {
+      first[name] = startTensor(start, name, shape, false)
+      second[name] = startTensor(start, name, shape, false)
+      for (const s of state) this.optimiserState[s] = startTensor(start, s, shape, start.steps === 0)
+    }
+    this.sets = [first, second]
+    this.steps = start.steps
   }
 
   /** One update at the learning rate `rate`; returns the outputs of the graph named in `outputs`. */
   async step(inputs: Tensors, rate: number, outputs: readonly string[]): Promise<Tensors> {
     this.steps++
-    const feeds = { ...this.sets[this.current], ...inputs, rate: scalar(this.effectiveRate(rate)) }
+    const effective = this.optimiser.kind === 'sgd' ? rate : adamRate(rate, this.steps)
+    const feeds = {
+      ...this.sets[this.current],
+      ...this.optimiserState,
+      ...inputs,
+      rate: scalar(effective),
+    }
     const other = this.current === 0 ? 1 : 0
     const fetches: Record<string, ort.Tensor | null> = {}
     for (const name of outputs) fetches[name] = null
     for (const [name, tensor] of Object.entries(this.sets[other])) fetches[`next.${name}`] = tensor
+    for (const [name, tensor] of Object.entries(this.optimiserState)) fetches[`next.${name}`] = tensor
     const result = await this.session.run(feeds, fetches)
     this.current = other
     return result
@@ -69,7 +84,7 @@ export class Stepper {
 
   /** Copy of a tensor of a parameter or of its optimiser state. */
   copy(name: string): Float32Array {
-    return floats(this.sets[this.current][name]).slice()
+    return floats(this.sets[this.current][name] ?? this.optimiserState[name]).slice()
   }
 
   state(): StepperState {
@@ -80,30 +95,23 @@ export class Stepper {
   async release(): Promise<void> {
     await this.session.release()
   }
-
-  /** Adam's bias correction, folded into the rate (Kingma & Ba 2015, end of section 2). */
-  private effectiveRate(rate: number): number {
-    if (this.optimiser.kind === 'sgd') return rate
-    return (rate * Math.sqrt(1 - ADAM.beta2 ** this.steps)) / (1 - ADAM.beta1 ** this.steps)
-  }
 }
 
-function copyTensors(parameters: readonly ParameterNames[], { tensors, steps }: StepperState): Tensors {
-  const copies: Tensors = {}
-  for (const { name, shape, state } of parameters) {
-    const size = shape.reduce((product, n) => product * n, 1)
-    for (const tensor of [name, ...state]) {
-      // Before the first step an optimiser has no state yet.
-      const values = tensors[tensor] ?? (tensor !== name && steps === 0 ? new Float32Array(size) : undefined)
-      if (values?.length !== size) {
-        throw new RangeError(
-          `the training state has ${values?.length ?? 'no'} values of ${tensor}, the network needs ${size}`,
-        )
-      }
-      copies[tensor] = new ort.Tensor('float32', values.slice(), shape)
-    }
+/** A copy of `name` in `start`; `optional` makes it zeros where `start` lacks it. */
+function startTensor(
+  { tensors }: StepperState,
+  name: string,
+  shape: readonly number[],
+  optional: boolean,
+): ort.Tensor {
+  const size = shape.reduce((product, n) => product * n, 1)
+  const values = tensors[name] ?? (optional ? new Float32Array(size) : undefined)
+  if (values?.length !== size) {
+    throw new RangeError(
+      `the training state has ${values?.length ?? 'no'} values of ${name}, the network needs ${size}`,
+    )
   }
-  return copies
+  return new ort.Tensor('float32', values.slice(), shape)
 }
 
 export function scalar(value: number): ort.Tensor {

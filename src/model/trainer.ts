@@ -2,11 +2,12 @@ import {
   type Clustering,
   codeSize,
   encodingGraph,
+  isTransposed,
   type Optimiser,
   parameterNames,
   trainingGraph,
 } from './graphs.ts'
-import type { Layer, Network } from './network.ts'
+import { type Layer, layerSizes, type Network } from './network.ts'
 import * as ort from './runtime.ts'
 import { floats, Stepper, type StepperState, scalar, type Tensors } from './stepper.ts'
 
@@ -33,7 +34,8 @@ export class Trainer {
   ): Promise<Trainer> {
     const tensors: Record<string, Float32Array> = {}
     layers.forEach((layer, l) => {
-      tensors[`weight${l}`] = layer.weight
+      const { weight, inputs, outputs } = layer
+      tensors[`weight${l}`] = isTransposed(inputs, outputs) ? transpose(weight, inputs, outputs) : weight
       tensors[`bias${l}`] = layer.bias
     })
     if (clustering !== null) tensors.centres = clustering.initial
@@ -83,12 +85,11 @@ export class Trainer {
 
   /** Copies of the current parameters. */
   layers(): Layer[] {
-    return this.network.widths.slice(1).map((outputs, l) => ({
-      weight: this.stepper.copy(`weight${l}`),
-      bias: this.stepper.copy(`bias${l}`),
-      inputs: this.network.widths[l]!, // widths is one longer than layers
-      outputs,
-    }))
+    return layerSizes(this.network).map(([inputs, outputs], l) => {
+      const stored = this.stepper.copy(`weight${l}`)
+      const weight = isTransposed(inputs, outputs) ? transpose(stored, outputs, inputs) : stored
+      return { weight, bias: this.stepper.copy(`bias${l}`), inputs, outputs }
+    })
   }
 
   /** Copy of the current centres, k × c; empty without clustering. */
@@ -152,6 +153,15 @@ export class Encoder {
   async release(): Promise<void> {
     await this.session.release()
   }
+}
+
+/** rows × columns to columns × rows. */
+function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
+  const result = new Float32Array(values.length)
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < columns; c++) result[c * rows + r] = values[r * columns + c]! // within rows × columns
+  }
+  return result
 }
 
 /** A loss: a tensor of one value. */
