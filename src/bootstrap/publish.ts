@@ -1,7 +1,7 @@
 /** A trained model, calibrated and checked by the guards, as a bundle. */
 import type { TrainingConfig } from '../config/schema.ts'
 import { SCALE_WEIGHTS } from '../detect/memory.ts'
-import { fitPca } from '../evaluate/baselines.ts'
+import { fitPca } from '../evaluate/baselines/pca.ts'
 import { writeBundle } from '../model/bundle.ts'
 import type { Clustered } from '../model/dec.ts'
 import type { Guard } from '../model/manifest.ts'
@@ -131,7 +131,7 @@ export async function publish(
 /** Mean squared error a feature of a PCA reconstruction, over the first PCA_ROWS training windows at most. */
 async function pcaError(rows: Rows, components: number): Promise<number> {
   for await (const { n, x } of rows.blocks(PCA_ROWS)) {
-    const errors = fitPca(x, n, rows.features, { components }).score(x, n)
+    const errors = await fitPca(x, n, rows.features, { components }).score(x, n)
     return errors.reduce((a, b) => a + b, 0) / n
   }
   return Number.NaN // of no rows at all; a selection holds at least LEAST_TRAINING_WINDOWS

@@ -1,8 +1,8 @@
 import { Command, Option } from 'commander'
 import { defaultConfig, loadConfig } from '../config/load.ts'
 import { detectorOptions } from '../detect/options.ts'
-import { type Evaluation, evaluate, type Figures, MODEL_NAME } from '../evaluate/evaluate.ts'
-import { renderTable } from '../evaluate/table.ts'
+import { evaluate } from '../evaluate/evaluate.ts'
+import { evaluationText } from '../evaluate/evaluation-text.ts'
 import { openHistory } from '../history/history.ts'
 import { openBundle } from '../model/bundle.ts'
 import { UsageError } from './errors.ts'
@@ -14,6 +14,7 @@ interface Options {
   preset?: 'report'
   history: string[]
   config?: string
+  nodes?: boolean
   json?: boolean
 }
 
@@ -26,12 +27,12 @@ Examples:
   $ examon-dec evaluate --model models/mine --history test.parquet --json | jq .detectors[0].mean
   $ examon-dec evaluate --preset report --history r206n05.parquet`
 
-/** `evaluate`: labelled history against the model and two baselines. */
+/** `evaluate`: labelled history against the model and the baselines. */
 export function evaluateCommand(): Command {
   return new Command('evaluate')
     .summary('score labelled history and compare with baselines')
     .description(
-      'Scores labelled history window by window with a model, beside PCA residual and k-means distance on the same windows.',
+      'Scores labelled history window by window with a model, beside six plain baselines on the same windows.',
     )
     .option('--model <dir>', 'model bundle; needed without --preset')
     .requiredOption('--history <globs...>', 'labelled parquet files or globs')
@@ -42,6 +43,7 @@ export function evaluateCommand(): Command {
       ).choices(['report']),
     )
     .option('--config <file>', 'configuration; its section `detect` is read, with a preset `training`')
+    .option('--nodes', "print the model's figures for each node too")
     .option('--json', 'print all figures as JSON on stdout')
     .addHelpText('after', HELP)
     .action(run)
@@ -55,55 +57,14 @@ async function run(options: Options): Promise<void> {
   await interruptible(async (signal) => {
     const history = await openHistory(options.history)
     try {
-      const result = await evaluate(bundle, history, detectorOptions(config.detect), undefined, signal)
-      process.stdout.write(options.json === true ? `${JSON.stringify(result)}\n` : report(result))
+      const { evaluation } = await evaluate(bundle, history, detectorOptions(config.detect), { signal })
+      const text =
+        options.json === true
+          ? `${JSON.stringify(evaluation)}\n`
+          : evaluationText(evaluation, options.nodes === true)
+      process.stdout.write(text)
     } finally {
       history.close()
     }
   })
-}
-
-const COLUMNS = [
-  { title: 'AUROC', decimals: 3 },
-  { title: 'AP', decimals: 3 },
-  { title: 'best F1', decimals: 3 },
-  { title: 'precision', decimals: 3 },
-  { title: 'recall', decimals: 3 },
-  { title: 'false flags/day', decimals: 2 },
-  { title: 'events' },
-  { title: 'found' },
-  { title: 'delay min', decimals: 0 },
-]
-
-function report(result: Evaluation): string {
-  const { windows } = result
-  const model = result.detectors.find(({ detector }) => detector === MODEL_NAME)
-  const parts = [
-    `model ${result.model}: ${windows.read} windows of ${result.history.nodes} nodes, ${windows.scored} scored, ${windows.anomalous} labelled anomalous`,
-  ]
-  if (windows.anomalous === 0) {
-    parts.push('No window is labelled anomalous: figures that need labels are left out.')
-  }
-  if (model !== undefined && result.history.nodes > 1) {
-    const rows = Object.entries(model.nodes).map(([node, figures]) => [node, ...cells(figures)])
-    parts.push(renderTable([{ title: 'node' }, ...COLUMNS], rows))
-  }
-  const rows = result.detectors.map(({ detector, mean }) => [detector, ...cells(mean)])
-  const title = result.history.nodes > 1 ? 'mean over nodes' : 'detector'
-  parts.push(renderTable([{ title }, ...COLUMNS], rows))
-  return `${parts.join('\n\n')}\n`
-}
-
-function cells(figures: Figures): (number | null)[] {
-  return [
-    figures.auroc,
-    figures.averagePrecision,
-    figures.bestF1,
-    figures.precision,
-    figures.recall,
-    figures.falseFlagsPerDay,
-    figures.events,
-    figures.found,
-    figures.delaySeconds === null ? null : figures.delaySeconds / 60,
-  ]
 }

@@ -11,7 +11,7 @@ import { codeSize } from '../model/graphs.ts'
 import { MemoryRows } from '../model/rows.ts'
 import { SCORE_ROWS, Scorer } from '../model/scorer.ts'
 import { featureCount } from '../windows/schema.ts'
-import { fitPca } from './baselines.ts'
+import { fitPca } from './baselines/pca.ts'
 import { clusterFrom, encodeRows, mostProbable, pretrain } from './report-model.ts'
 import { type ReportInput, type ReportRow, reportTable } from './report-table.ts'
 import { checkHistory, checkRows, labelledWindows } from './report-windows.ts'
@@ -112,7 +112,7 @@ export async function evaluateReport(request: ReportRequest): Promise<ReportEval
       epochs: judged.losses.length,
       error: judged.error,
       meanPredictor: await meanPredictorError(matrix),
-      pca: components < 1 ? null : pcaError(features.values, features.size, components),
+      pca: components < 1 ? null : await pcaError(features.values, features.size, components),
       components,
     },
     dec: judged.dec,
@@ -239,8 +239,8 @@ function joined(parts: readonly Float32Array[]): Float32Array {
 }
 
 /** Mean squared error a feature of a PCA reconstruction. */
-function pcaError(values: Float32Array, d: number, components: number): number {
+async function pcaError(values: Float32Array, d: number, components: number): Promise<number> {
   const n = Math.min(PCA_ROWS, values.length / d)
-  const errors = fitPca(values, n, d, { components }).score(values, n)
+  const errors = await fitPca(values, n, d, { components }).score(values, n)
   return errors.reduce((sum, error) => sum + error, 0) / n
 }

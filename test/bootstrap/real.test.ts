@@ -18,9 +18,10 @@ test('a real server: the model ranks its windows at least as well as the PCA res
   const result = await run(join(smd, 'machine-1-7.train.parquet'), place().out)
   assert.deepEqual([result.features, result.windows.read], [152, 1580])
   assert.ok(result.autoencoder.error < 0.95 * result.autoencoder.meanPredictor)
-  const { detectors, windows } = await withHistory([join(smd, 'machine-1-7.test.parquet')], (history) =>
+  const { evaluation } = await withHistory([join(smd, 'machine-1-7.test.parquet')], (history) =>
     evaluate(openBundle(result.out), history, detectorOptions(defaultConfig().detect)),
   )
+  const { detectors, windows } = evaluation
   assert.ok(windows.anomalous > 100 && windows.scored > 1500)
   const auroc = (name: string): number => detectors.find(({ detector }) => detector === name)?.mean.auroc ?? 0
   assert.ok(auroc('PCA residual') > 0.6)

@@ -34,7 +34,7 @@ const keyOf = ({ node, window_start }: FlagRecord): string => `${node} ${window_
 async function evaluated(bundle: Bundle, files: string[]): Promise<Map<string, FlagRecord>> {
   const flags = new Map<string, FlagRecord>()
   await withHistory(files, (history) =>
-    evaluate(bundle, history, options, (flag) => flags.set(keyOf(flag), flag)),
+    evaluate(bundle, history, options, { onFlag: (flag) => flags.set(keyOf(flag), flag) }),
   )
   return flags
 }

@@ -36,8 +36,8 @@ export async function flagsOfHistory(model: string, history: string[]): Promise<
   const opened = await openHistory(history)
   try {
     const flags = new Map<string, FlagRecord>()
-    await evaluate(openBundle(model), opened, detectorOptions(defaultConfig().detect), (flag) => {
-      flags.set(windowOf(flag), flag)
+    await evaluate(openBundle(model), opened, detectorOptions(defaultConfig().detect), {
+      onFlag: (flag) => flags.set(windowOf(flag), flag),
     })
     return flags
   } finally {
