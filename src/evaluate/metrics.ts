@@ -9,12 +9,12 @@
 const SECONDS_A_DAY = 86_400
 
 /** Known scores of each class, ascending. Sorted apart, because native sorts of numbers need no comparator. */
-interface Classes {
+export interface Classes {
   anomalous: Float64Array
   normal: Float64Array
 }
 
-function splitByLabel(scores: Float64Array, labels: Int8Array): Classes {
+export function splitByLabel(scores: Float64Array, labels: Int8Array): Classes {
   if (scores.length !== labels.length) {
     throw new RangeError(`${scores.length} scores, but ${labels.length} labels`)
   }
@@ -43,7 +43,7 @@ function splitByLabel(scores: Float64Array, labels: Int8Array): Classes {
  * Visits every distinct score from the highest down, with the number of anomalous (hits) and normal (false) windows that
  * are flagged when it is the threshold. Equal scores are taken together, so that ties do not depend on row order.
  */
-function descend(
+export function descend(
   { anomalous, normal }: Classes,
   visit: (threshold: number, hits: number, falseFlags: number) => void,
 ): void {

@@ -1,0 +1,208 @@
+/** ROC and precision against recall of the model's detector among its baselines. */
+import type { TopLevelSpec } from 'vega-lite'
+import { auroc, averagePrecision, descend, splitByLabel } from '../metrics.ts'
+import { fraction, percent } from './numbers.ts'
+import type { Picture } from './render.ts'
+import { GREY, haloed, INK, type Layer, MUTED, NARROW, VERMILLION } from './style.ts'
+
+/** Scores of one detector; NaN where it did not score. */
+export interface Ranked {
+  name: string
+  score: Float64Array
+}
+
+interface Curve {
+  name: string
+  /** AUROC or average precision. */
+  area: number
+  x: Float64Array
+  y: Float64Array
+}
+
+/** A curve is drawn with at most so many points: more than pixels would not be seen. */
+const MOST_POINTS = 300
+
+/**
+ * Two pictures: ROC, and precision against recall. `label`: 1 anomalous, 0 normal, others are left out. The model
+ * stands out, the baseline with the largest area beside it; the others are grey. Empty when only one class is there.
+ */
+export function curvePictures(model: Ranked, baselines: readonly Ranked[], label: Int8Array): Picture[] {
+  const all = [model, ...baselines].map((ranked) => sweep(ranked, label))
+  const first = all[0]
+  if (first === null || first === undefined) return []
+  const { positives, negatives } = first
+  const base = positives / (positives + negatives)
+  const curves = all.flatMap((swept) => swept ?? [])
+  return [
+    picture({
+      name: 'roc',
+      title: 'ROC, all nodes together',
+      area: 'AUROC',
+      xTitle: 'false positive rate',
+      yTitle: 'true positive rate (recall)',
+      curves: curves.map(({ roc }) => roc),
+      chance: [
+        { x: 0, y: 0 },
+        { x: 1, y: 1 },
+      ],
+      chanceText: 'chance',
+      namesAt: 'bottom',
+    }),
+    picture({
+      name: 'precision-recall',
+      title: 'Precision and recall, all nodes together',
+      area: 'average precision',
+      xTitle: 'recall',
+      yTitle: 'precision',
+      curves: curves.map(({ precision }) => precision),
+      chance: [
+        { x: 0, y: base },
+        { x: 1, y: base },
+      ],
+      chanceText: `chance: ${percent(base)} of the windows are anomalous`,
+      namesAt: 'top',
+    }),
+  ]
+}
+
+interface Swept {
+  positives: number
+  negatives: number
+  roc: Curve
+  precision: Curve
+}
+
+/** Both curves in one pass over the thresholds, from the highest down. Null when one class is missing. */
+function sweep({ name, score }: Ranked, label: Int8Array): Swept | null {
+  const classes = splitByLabel(score, label)
+  const positives = classes.anomalous.length
+  const negatives = classes.normal.length
+  if (positives === 0 || negatives === 0) return null
+  const falseRate = [0]
+  const recall = [0]
+  const precision: number[] = []
+  descend(classes, (_, hits, falseFlags) => {
+    falseRate.push(falseFlags / negatives)
+    recall.push(hits / positives)
+    precision.push(hits / (hits + falseFlags))
+  })
+  // The first threshold's precision holds from recall 0 on.
+  precision.unshift(precision[0] ?? 1)
+  return {
+    positives,
+    negatives,
+    roc: { name, area: auroc(score, label) ?? 0, ...thin(falseRate, recall) },
+    precision: { name, area: averagePrecision(score, label) ?? 0, ...thin(recall, precision) },
+  }
+}
+
+/** Keeps the first and last point and, in between, one every so far along the curve. */
+function thin(x: number[], y: number[]): { x: Float64Array; y: Float64Array } {
+  const kept: number[] = [0]
+  let length = 0
+  const lengths = x.map((_, i) => {
+    if (i > 0) length += Math.abs(x[i]! - x[i - 1]!) + Math.abs(y[i]! - y[i - 1]!) // i within both
+    return length
+  })
+  const step = length / MOST_POINTS
+  for (let i = 1; i < x.length; i++) {
+    if (i === x.length - 1 || lengths[i]! - lengths[kept.at(-1)!]! >= step) kept.push(i) // kept is not empty
+  }
+  return { x: Float64Array.from(kept, (i) => x[i]!), y: Float64Array.from(kept, (i) => y[i]!) }
+}
+
+const SIZE = NARROW - 60
+
+function picture(options: {
+  name: string
+  title: string
+  area: string
+  xTitle: string
+  yTitle: string
+  curves: Curve[]
+  chance: { x: number; y: number }[]
+  chanceText: string
+  namesAt: 'top' | 'bottom'
+}): Picture {
+  const { curves, area } = options
+  const [model, ...baselines] = curves as [Curve, ...Curve[]] // the caller gives at least the model's
+  const ranked = baselines.toSorted((a, b) => b.area - a.area)
+  const best = ranked[0]
+  const rest = ranked.slice(1)
+  const position = (title: { x: string; y: string }) => ({
+    x: {
+      field: 'x',
+      type: 'quantitative',
+      title: title.x,
+      scale: { domain: [0, 1] },
+      axis: { format: '~g', tickCount: 5 },
+    },
+    y: {
+      field: 'y',
+      type: 'quantitative',
+      title: title.y,
+      scale: { domain: [0, 1] },
+      axis: { format: '~g', tickCount: 5 },
+    },
+  })
+  const encoding = position({ x: options.xTitle, y: options.yTitle })
+  const line = (curve: Curve, mark: object): Layer =>
+    ({
+      data: { values: Array.from(curve.x, (x, i) => ({ x, y: curve.y[i], i })) },
+      mark: { type: 'line', ...mark },
+      encoding: { ...encoding, order: { field: 'i', type: 'quantitative' } },
+    }) as Layer
+  const names = [
+    { text: `${model.name}  ${fraction(model.area)}`, colour: VERMILLION, dash: [1, 0], width: 2.6 },
+    ...(best === undefined
+      ? []
+      : [{ text: `${best.name}  ${fraction(best.area)}`, colour: INK, dash: [6, 3], width: 1.6 }]),
+    ...(rest.length === 0 ? [] : [{ text: othersText(rest), colour: GREY, dash: [1, 0], width: 1 }]),
+    { text: options.chanceText, colour: MUTED, dash: [2, 3], width: 1 },
+  ]
+  const atY = (i: number) =>
+    options.namesAt === 'bottom' ? SIZE - 12 - 17 * (names.length - 1 - i) : 14 + 17 * i
+  const key = names.flatMap((entry, i): Layer[] => [
+    {
+      data: { values: [{}] },
+      mark: { type: 'rule', color: entry.colour, strokeDash: entry.dash, strokeWidth: entry.width },
+      encoding: {
+        x: { value: SIZE - 34 },
+        x2: { value: SIZE - 8 },
+        y: { value: atY(i) },
+        y2: { value: atY(i) },
+      },
+    } as Layer,
+    ...haloed({
+      data: { values: [{}] },
+      mark: { align: 'right', baseline: 'middle', fontWeight: i === 0 ? 600 : 400 },
+      encoding: { x: { value: SIZE - 40 }, y: { value: atY(i) }, text: { value: entry.text } },
+    }),
+  ])
+  const spec: TopLevelSpec = {
+    width: SIZE,
+    height: SIZE,
+    title: { text: options.title, subtitle: `beside the names: ${area}` },
+    layer: [
+      {
+        data: { values: options.chance },
+        mark: { type: 'line', color: MUTED, strokeDash: [2, 3], strokeWidth: 1 },
+        encoding,
+      } as Layer,
+      ...rest.map((curve) => line(curve, { color: GREY, strokeWidth: 1, opacity: 0.7 })),
+      ...(best === undefined ? [] : [line(best, { color: INK, strokeWidth: 1.6, strokeDash: [6, 3] })]),
+      line(model, { color: VERMILLION, strokeWidth: 2.6 }),
+      ...key,
+    ],
+  }
+  const told = curves.map((curve) => `${curve.name} ${fraction(curve.area)}`).join(', ')
+  return { name: options.name, title: options.title, description: `${area}: ${told}.`, spec }
+}
+
+function othersText(rest: readonly Curve[]): string {
+  const areas = rest.map(({ area }) => area)
+  const span = `${fraction(Math.min(...areas))} to ${fraction(Math.max(...areas))}`
+  return rest.length === 1
+    ? `${rest[0]?.name}  ${fraction(areas[0] ?? Number.NaN)}`
+    : `${rest.length} others  ${span}`
+}

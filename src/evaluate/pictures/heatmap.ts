@@ -1,0 +1,163 @@
+/** Which metrics carried the largest flags. */
+import type { TopLevelSpec } from 'vega-lite'
+import { count, percent, shortMoment } from './numbers.ts'
+import type { Picture } from './render.ts'
+import { GREY, INK, VERMILLION } from './style.ts'
+
+/** A window and what its score was made of. */
+export interface ExplainedFlag {
+  node: string
+  startMs: number
+  score: number
+  /** 1 anomalous, 0 normal, -1 not known. */
+  label: number
+  /** Share of the evidence of each metric (its statistics together), 0 … 1; may be the largest only. */
+  shares: readonly { metric: string; share: number }[]
+}
+
+const MOST_METRICS = 18
+const MOST_FLAGS = 20
+const CELL = { width: 27, height: 19 }
+/** A cell of at least this share carries its figure. */
+const TOLD_SHARE = 0.1
+
+/** Null without flags. Columns: the first MOST_FLAGS, in order; rows: the metrics with the largest shares over them. */
+export function heatmapPicture(all: readonly ExplainedFlag[]): Picture | null {
+  if (all.length === 0) return null
+  const flags = all.slice(0, MOST_FLAGS)
+  const totals = new Map<string, number>()
+  for (const { shares } of flags) {
+    for (const { metric, share } of shares) totals.set(metric, (totals.get(metric) ?? 0) + share)
+  }
+  const ranked = [...totals].sort((a, b) => b[1] - a[1])
+  const metrics = ranked.slice(0, MOST_METRICS).map(([metric]) => metric)
+  const columns = flags.map((flag, i) => ({
+    column: i,
+    name: `${flag.node}  ${shortMoment(flag.startMs)}`,
+    score: flag.score >= 99.5 ? count(Math.round(flag.score)) : String(Number(flag.score.toPrecision(2))),
+    truth: flag.label === 1 ? 'labelled anomalous' : flag.label === 0 ? 'labelled normal' : 'label unknown',
+  }))
+  const cells = flags.flatMap((flag, column) => {
+    const of = new Map(flag.shares.map(({ metric, share }) => [metric, share]))
+    return metrics.map((metric) => {
+      const share = of.get(metric) ?? 0
+      return { column, metric, share, text: share >= TOLD_SHARE ? String(Math.round(100 * share)) : '' }
+    })
+  })
+  const names = Object.fromEntries(columns.map(({ column, name }) => [column, name]))
+  const x = {
+    field: 'column',
+    type: 'ordinal',
+    title: null,
+    axis: {
+      orient: 'bottom',
+      labelExpr: `${JSON.stringify(names)}[datum.value]`,
+      labelAngle: -60,
+      labelLimit: 190,
+      labelAlign: 'right',
+      labelBaseline: 'middle',
+      ticks: false,
+      domain: false,
+    },
+  } as const
+  const y = {
+    field: 'metric',
+    type: 'nominal',
+    sort: metrics,
+    title: null,
+    axis: { labelLimit: 150, ticks: false, domain: false },
+  } as const
+  const width = Math.max(4, flags.length) * CELL.width
+  const hasTruth = flags.some(({ label }) => label !== -1)
+  const plain = { ...x, axis: null }
+  const spec: TopLevelSpec = {
+    title: {
+      text: 'Metrics behind the largest flags',
+      subtitle: 'in the cells: share of the evidence, %; above: score',
+    },
+    spacing: 4,
+    vconcat: [
+      {
+        width,
+        height: hasTruth ? 30 : 14,
+        view: { stroke: null },
+        data: { values: columns },
+        layer: [
+          {
+            mark: { type: 'text', fontSize: 10, color: INK, yOffset: hasTruth ? -8 : 0 },
+            encoding: { x: plain, text: { field: 'score' } },
+          },
+          ...(hasTruth
+            ? [
+                {
+                  mark: { type: 'point' as const, filled: true, size: 44, yOffset: 8 },
+                  encoding: {
+                    x: plain,
+                    color: {
+                      field: 'truth',
+                      type: 'nominal' as const,
+                      title: null,
+                      scale: {
+                        domain: ['labelled anomalous', 'labelled normal', 'label unknown'],
+                        range: [VERMILLION, GREY, GREY],
+                      },
+                      legend: { orient: 'top' as const, offset: 4 },
+                    },
+                    shape: {
+                      field: 'truth',
+                      type: 'nominal' as const,
+                      title: null,
+                      scale: {
+                        domain: ['labelled anomalous', 'labelled normal', 'label unknown'],
+                        range: ['triangle-up', 'circle', 'stroke'],
+                      },
+                    },
+                  },
+                },
+              ]
+            : []),
+        ],
+      },
+      {
+        width,
+        height: metrics.length * CELL.height,
+        data: { values: cells },
+        layer: [
+          {
+            mark: { type: 'rect', stroke: '#d5dae0', strokeWidth: 0.5 },
+            encoding: {
+              x,
+              y,
+              color: {
+                field: 'share',
+                type: 'quantitative',
+                scale: { domain: [0, 1], range: SHADES, interpolate: 'rgb' },
+                legend: null,
+              },
+            },
+          },
+          {
+            mark: { type: 'text', fontSize: 10 },
+            encoding: {
+              x,
+              y,
+              text: { field: 'text' },
+              color: { condition: { test: 'datum.share > 0.45', value: '#fffffd' }, value: '#14181c' },
+            },
+          },
+        ],
+      },
+    ],
+    resolve: { scale: { color: 'independent' } },
+  }
+  const top = ranked.slice(0, 5).map(([metric, total]) => `${metric} ${percent(total / flags.length)}`)
+  return {
+    name: 'residuals',
+    title: 'Metrics behind the largest flags',
+    description: `${metrics.length} metrics by ${flags.length} flags. Largest mean shares: ${top.join(', ')}.`,
+    spec,
+  }
+}
+
+/** From nearly white to a dark blue: in print and to colour-blind readers darker is more. */
+const SHADES = ['#f5f8fb', '#7fb2d9', '#0a3d6b']
