@@ -1,8 +1,10 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { bootstrap } from '../bootstrap/bootstrap.ts'
+import type { Progress } from '../bootstrap/progress.ts'
 import { defaultConfig, loadConfig } from '../config/load.ts'
 import { loadCatalogue } from '../examon/catalogue.ts'
 import { openHistory } from '../history/history.ts'
+import { errorText } from './errors.ts'
 import { interruptible } from './interrupt.ts'
 import { createProgress } from './output.ts'
 
@@ -61,6 +63,7 @@ async function run(options: Options): Promise<void> {
   }
   const cataloguePath = options.catalogue ?? config.catalogue
   const catalogue = cataloguePath === undefined ? null : loadCatalogue(cataloguePath)
+  const progress = createProgress()
   await interruptible(async (signal) => {
     const history = await openHistory(options.history)
     try {
@@ -69,7 +72,7 @@ async function run(options: Options): Promise<void> {
         catalogue,
         training,
         out: options.out,
-        progress: createProgress(),
+        progress,
         signal,
       })
       for (const guard of result.guards) {
@@ -77,10 +80,23 @@ async function run(options: Options): Promise<void> {
       }
       if (options.json === true) process.stdout.write(`${JSON.stringify(result)}\n`)
       else process.stderr.write(`bundle ${result.out}, model ${result.version}\n`)
+      await report(result.out, progress, signal)
     } finally {
       history.close()
     }
   })
+}
+
+/** Pictures of the training within the bundle's folder. The bundle is complete by now: a failure is only told. */
+async function report(out: string, progress: Progress, signal: AbortSignal): Promise<void> {
+  try {
+    // Loaded here: the libraries that draw take a while, and nothing else needs them.
+    const { writeTrainingReport } = await import('../evaluate/pictures/report.ts')
+    const file = await writeTrainingReport(out, { progress, signal })
+    process.stderr.write(`report ${file}\n`)
+  } catch (error) {
+    process.stderr.write(`warning: the bundle is complete, its report is not: ${errorText(error, false)}\n`)
+  }
 }
 
 function seed(text: string): number {

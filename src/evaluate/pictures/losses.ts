@@ -13,7 +13,9 @@ export interface PretrainLosses {
   plateau: { from: number; to: number } | null
 }
 
-export function pretrainPicture({ losses, baselines, plateau }: PretrainLosses): Picture {
+/** Null without losses, as in a model that was not pretrained. */
+export function pretrainPicture({ losses, baselines, plateau }: PretrainLosses): Picture | null {
+  if (!losses.some((loss) => loss > 0)) return null
   const curve = losses.map((loss, i) => ({ epoch: i + 1, loss }))
   const rules =
     baselines === null
@@ -23,14 +25,19 @@ export function pretrainPicture({ losses, baselines, plateau }: PretrainLosses):
           { error: baselines.pca, text: `PCA, ${baselines.components} components ${figure(baselines.pca)}` },
         ].filter(({ error }) => error > 0)
   const last = curve.at(-1)
+  const drawn = [...losses, ...rules.map(({ error }) => error)].filter((error) => error > 0)
   const x = { field: 'epoch', type: 'quantitative', title: 'epoch', scale: { nice: false } } as const
   const y = {
     field: 'loss',
-    type: 'quantitative',
+    type: 'quantitative' as const,
     title: 'mean squared error a feature',
-    scale: { type: 'log', nice: true },
+    scale: {
+      type: 'log' as const,
+      domain: [0.75 * Math.min(...drawn), 1.15 * Math.max(...drawn)],
+      nice: false,
+    },
     axis: { format: '~g', tickCount: 5 },
-  } as const
+  }
   const spec: TopLevelSpec = {
     width: NARROW - 60,
     height: 250,
@@ -97,7 +104,7 @@ export interface ClusteringLosses {
 /** Null when DEC made no step between two updates, so that there is nothing to draw. */
 export function clusteringPicture({ updates, tolerance }: ClusteringLosses): Picture | null {
   // At the first update every assignment is new and no step has been made.
-  const values = updates.slice(1).map((update) => ({ ...update, changed: update.changed }))
+  const values = updates.slice(1)
   const last = values.at(-1)
   if (last === undefined) return null
   const points = values.length < 40

@@ -31,7 +31,7 @@ figcaption{color:var(--muted);font-size:.88rem;max-width:46rem;margin-top:.3rem}
 figure svg{display:block;max-width:100%;height:auto}
 .scroll{overflow-x:auto}
 .wide .scroll svg{max-width:none;min-width:40rem;width:100%;max-width:52rem}
-.gallery{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,21rem),1fr));gap:.6rem 1.4rem}
+.gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,21rem),25.5rem));justify-content:start;gap:.6rem 1.4rem}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.6rem;margin:1rem 0}
 .card{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:.6rem .8rem}
 .card dt{color:var(--muted);font-size:.85rem}
@@ -42,7 +42,7 @@ figure svg{display:block;max-width:100%;height:auto}
 .facts dd{margin:0;overflow-wrap:anywhere}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;margin:.4rem 0 1rem}
 th,td{padding:.28rem .7rem;text-align:left;border-bottom:1px solid var(--line);font-weight:400;vertical-align:top}
-thead th{color:var(--muted);white-space:normal!important;border-bottom-color:var(--muted);vertical-align:bottom}
+thead th{color:var(--muted);border-bottom-color:var(--muted);vertical-align:bottom}
 thead small{display:block;font-size:.85em}
 .nowrap{white-space:nowrap}
 .number{text-align:right;white-space:nowrap}

@@ -148,11 +148,15 @@ export async function trainingSection(drawing: Drawing, { bundle, reference }: M
   })
   const clustering = clusteringPicture({ updates: training.updates, tolerance })
   const figures = [
-    await draw(
-      drawing,
-      pretrain,
-      'Error of the reconstruction after each pass over the training windows. It must fall below the mean predictor, or nothing was learned.',
-    ),
+    ...(pretrain === null
+      ? []
+      : [
+          await draw(
+            drawing,
+            pretrain,
+            'Error of the reconstruction after each pass over the training windows. It must fall below the mean predictor, or nothing was learned.',
+          ),
+        ]),
     ...(clustering === null
       ? []
       : [
@@ -169,6 +173,7 @@ export async function trainingSection(drawing: Drawing, { bundle, reference }: M
     content: [
       checks(guards.map(guardCheck)),
       gallery(figures),
+      ...(pretrain === null ? [paragraph('The autoencoder was not pretrained: it has no curve.')] : []),
       ...(clustering === null ? [paragraph('DEC stopped before a second update: it has no curve.')] : []),
     ],
   }
