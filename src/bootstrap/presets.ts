@@ -3,6 +3,7 @@ import type { TrainingConfig } from '../config/schema.ts'
 import type { PretrainOptions } from '../model/autoencoder.ts'
 import type { ClusterOptions } from '../model/dec.ts'
 import type { Optimiser } from '../model/graphs.ts'
+import type { LayerwiseOptions } from '../model/layerwise.ts'
 import type { Schedule } from '../model/schedule.ts'
 import type { Statistic } from '../windows/schema.ts'
 
@@ -22,6 +23,8 @@ export interface WindowOptions {
 export interface ModelOptions {
   hidden: number[]
   code: number
+  /** Layer-wise pretraining before `pretrain`; left out where missing. */
+  layerwise?: LayerwiseOptions
   pretrain: PretrainOptions
   cluster: ClusterOptions
 }
@@ -60,19 +63,13 @@ export function selectionOptions(training: TrainingConfig): SelectionOptions {
 
 export function modelOptions(training: TrainingConfig, features: number, rows: number): ModelOptions {
   const preset = training.preset === 'report' ? REPORT : scaledDefaults(features, rows)
-  const { pretrain, cluster } = training
+  const { cluster } = training
+  const pretrain = pretrainOptions(training.pretrain, preset.pretrain)
   return {
     hidden: training.hidden ?? preset.hidden,
     code: training.code ?? preset.code,
-    pretrain: {
-      ...preset.pretrain,
-      optimiser: optimiser(pretrain, preset.pretrain.optimiser),
-      initialiser: pretrain.initialiser ?? preset.pretrain.initialiser,
-      learningRate: pretrain.learning_rate ?? preset.pretrain.learningRate,
-      schedule: schedule(pretrain, preset.pretrain.schedule),
-      batch: pretrain.batch ?? preset.pretrain.batch,
-      epochs: pretrain.epochs ?? preset.pretrain.epochs,
-    },
+    ...layerwiseOptions(training.pretrain.layerwise, pretrain),
+    pretrain,
     cluster: {
       ...preset.cluster,
       optimiser: optimiser(cluster, preset.cluster.optimiser),
@@ -84,6 +81,35 @@ export function modelOptions(training: TrainingConfig, features: number, rows: n
       updateInterval: cluster.update_interval ?? preset.cluster.updateInterval,
       tolerance: cluster.tolerance ?? preset.cluster.tolerance,
       maxIterations: cluster.max_iterations ?? preset.cluster.maxIterations,
+    },
+  }
+}
+
+function pretrainOptions(pretrain: TrainingConfig['pretrain'], preset: PretrainOptions): PretrainOptions {
+  return {
+    ...preset,
+    optimiser: optimiser(pretrain, preset.optimiser),
+    initialiser: pretrain.initialiser ?? preset.initialiser,
+    learningRate: pretrain.learning_rate ?? preset.learningRate,
+    schedule: schedule(pretrain, preset.schedule),
+    batch: pretrain.batch ?? preset.batch,
+    epochs: pretrain.epochs ?? preset.epochs,
+  }
+}
+
+function layerwiseOptions(
+  layerwise: TrainingConfig['pretrain']['layerwise'],
+  pretrain: PretrainOptions,
+): Pick<ModelOptions, 'layerwise'> {
+  if (layerwise === undefined) return {}
+  return {
+    layerwise: {
+      optimiser: optimiser(layerwise, pretrain.optimiser),
+      learningRate: layerwise.learning_rate ?? pretrain.learningRate,
+      schedule: schedule(layerwise, pretrain.schedule),
+      batch: layerwise.batch ?? pretrain.batch,
+      epochs: layerwise.epochs,
+      dropout: layerwise.dropout,
     },
   }
 }

@@ -2,8 +2,9 @@
 import { meanPredictorError, trainAutoencoder } from '../model/autoencoder.ts'
 import { type Clustered, trainDec } from '../model/dec.ts'
 import { ModelError } from '../model/errors.ts'
-import { createNetwork, type Network } from '../model/network.ts'
-import { createRandom } from '../model/random.ts'
+import { pretrainLayerwise } from '../model/layerwise.ts'
+import { createNetwork, type Layer, type Network } from '../model/network.ts'
+import { createRandom, type Random } from '../model/random.ts'
 import type { Rows } from '../model/rows.ts'
 import type { ModelOptions } from './presets.ts'
 import type { Progress } from './progress.ts'
@@ -36,6 +37,7 @@ export async function trainModel(
     )
   }
   const network = createNetwork(rows.features, options.hidden, options.code)
+  const start = await layerwise(rows, network, options, random, progress, { signal, threads })
   const pretraining = progress.step('train autoencoder', options.pretrain.epochs)
   const { layers, losses } = await trainAutoencoder(
     rows,
@@ -43,7 +45,7 @@ export async function trainModel(
     options.pretrain,
     random,
     (epoch, loss) => pretraining.advance(epoch, `loss ${loss.toPrecision(3)}`),
-    { signal, threads },
+    { layers: start, signal, threads },
   )
   const last = losses.at(-1) ?? Number.NaN
   pretraining.finish(
@@ -61,4 +63,25 @@ export async function trainModel(
   )
   clustering.finish(`${dec.updates.at(-1)?.iteration ?? 0} iterations, stopped by ${dec.stopped}`)
   return { network, options, seed, losses, meanPredictor, dec }
+}
+
+/** Layers that layer-wise pretraining leaves; undefined where it is not asked for. */
+async function layerwise(
+  rows: Rows,
+  network: Network,
+  { layerwise: options, pretrain }: ModelOptions,
+  random: Random,
+  progress: Progress,
+  extra: { signal?: AbortSignal | undefined; threads?: number | undefined },
+): Promise<Layer[] | undefined> {
+  if (options === undefined) return undefined
+  const { epochs } = options
+  const step = progress.step('train layer by layer', network.codeLayer * epochs)
+  const layers = await pretrainLayerwise(rows, network, pretrain.initialiser, options, random, {
+    ...extra,
+    onEpoch: (stack, epoch, loss) =>
+      step.advance(stack * epochs + epoch, `layer ${stack + 1}, loss ${loss.toPrecision(3)}`),
+  })
+  step.finish(`${network.codeLayer} layers, ${epochs} epochs each`)
+  return layers
 }

@@ -89,6 +89,30 @@ export const TrainingSchema = section(
               'Weights to start from: `variance-scaling` is uniform with variance 1/(3 × inputs of the layer), `normal-0.01` is N(0, 0.01²) as in the report.',
           }),
         ),
+        layerwise: Type.Optional(
+          section(
+            {
+              ...stage,
+              epochs: Type.Integer({
+                minimum: 1,
+                default: 20,
+                'x-unit': 'epochs',
+                description: 'Passes over the training windows for each layer.',
+              }),
+              dropout: Type.Number({
+                minimum: 0,
+                exclusiveMaximum: 1,
+                default: 0.2,
+                'x-unit': 'share of the units',
+                description: 'Units that a step drops, of the inputs of a layer and of the layer.',
+              }),
+            },
+            {
+              description:
+                'Greedy layer-wise denoising pretraining before the autoencoder is trained as a whole, as the DEC authors do; left out, there is none. Other keys left out are those of `pretrain`.',
+            },
+          ),
+        ),
       },
       { default: {}, description: 'Training of the autoencoder.' },
     ),

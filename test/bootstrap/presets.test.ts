@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { modelOptions, selectionOptions, windowOptions } from '../../src/bootstrap/presets.ts'
+import type { TrainingConfig } from '../../src/config/schema.ts'
 import { training } from './machine.ts'
 
 test('the report preset is the published report to the letter', () => {
@@ -153,4 +154,42 @@ test('every key of the configuration overrides either preset', () => {
 test('sgd without a momentum takes .9', () => {
   const { pretrain } = modelOptions(training({ pretrain: { optimiser: 'sgd' } }), 20, 1000)
   assert.deepEqual(pretrain.optimiser, { kind: 'sgd', momentum: 0.9 })
+})
+
+test('layer-wise pretraining: none unless asked for; what it leaves out is that of pretrain', () => {
+  const options = (layerwise?: NonNullable<TrainingConfig['pretrain']['layerwise']>) =>
+    modelOptions(
+      training({
+        pretrain: { optimiser: 'sgd', learning_rate: 0.3, batch: 7, ...(layerwise && { layerwise }) },
+      }),
+      20,
+      1000,
+    ).layerwise
+  assert.equal(options(), undefined)
+  assert.deepEqual(options({ epochs: 4, dropout: 0.2 }), {
+    optimiser: { kind: 'sgd', momentum: 0.9 },
+    learningRate: 0.3,
+    schedule: { kind: 'cosine' },
+    batch: 7,
+    epochs: 4,
+    dropout: 0.2,
+  })
+  assert.deepEqual(
+    options({
+      epochs: 4,
+      dropout: 0,
+      optimiser: 'adam',
+      learning_rate: 0.01,
+      schedule: 'constant',
+      batch: 9,
+    }),
+    {
+      optimiser: { kind: 'adam' },
+      learningRate: 0.01,
+      schedule: { kind: 'constant' },
+      batch: 9,
+      epochs: 4,
+      dropout: 0,
+    },
+  )
 })
