@@ -78,6 +78,7 @@ export function modelOptions(training: TrainingConfig, features: number, rows: n
       batch: cluster.batch ?? preset.cluster.batch,
       centres: training.centres ?? preset.cluster.centres,
       gamma: cluster.gamma ?? preset.cluster.gamma,
+      ...(cluster.reconstruction === undefined ? {} : { reconstruction: cluster.reconstruction }),
       updateInterval: cluster.update_interval ?? preset.cluster.updateInterval,
       tolerance: cluster.tolerance ?? preset.cluster.tolerance,
       maxIterations: cluster.max_iterations ?? preset.cluster.maxIterations,

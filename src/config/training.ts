@@ -148,6 +148,14 @@ export const TrainingSchema = section(
             description: 'Weight of the clustering loss beside the reconstruction loss.',
           }),
         ),
+        reconstruction: Type.Optional(
+          Type.Number({
+            minimum: 0,
+            'x-otherwise': '1',
+            description:
+              'Weight of the reconstruction loss; 0 is DEC as first published, which moves the encoder alone.',
+          }),
+        ),
       },
       { default: {}, description: 'Training of the centres (DEC).' },
     ),

@@ -16,8 +16,9 @@ export interface ClusterOptions {
   schedule: Schedule
   batch: number
   centres: number
-  /** Weight of KL(p‖q) beside the reconstruction error, whose weight is 1. */
+  /** Weights of KL(p‖q) and of the reconstruction error; the latter is 1 by default, and 0 trains the encoder alone. */
   gamma: number
+  reconstruction?: number
   /** Steps between two updates of the target distribution. */
   updateInterval: number
   /** Training stops when a smaller share of rows than this changes its centre between two updates. */
@@ -84,8 +85,8 @@ export function checkCentres(rows: number, { centres }: Pick<ClusterOptions, 'ce
 }
 
 /**
- * Deep Embedded Clustering with reconstruction (Xie, Girshick & Farhadi 2016; Guo, Gao, Liu & Yin 2017): centres
- * start from k-means on the codes; then encoder, decoder and centres follow γ·KL(p‖q) + MSE, where the target
+ * Deep Embedded Clustering (Xie, Girshick & Farhadi 2016), with reconstruction (Guo, Gao, Liu & Yin 2017): centres start
+ * from k-means on the codes; then encoder, decoder and centres follow γ·KL(p‖q) + reconstruction·MSE, where the target
  * p ∝ q²/f is taken over the whole set and renewed every `updateInterval` steps.
  */
 export async function trainDec(
@@ -115,12 +116,12 @@ async function startTrainer(
   rows: Rows,
   network: Network,
   pretrained: readonly Layer[],
-  { optimiser, centres: k, gamma }: ClusterOptions,
+  { optimiser, centres: k, gamma, reconstruction = 1 }: ClusterOptions,
   random: Random,
   encoder: Encoder,
   extra: DecExtra,
 ): Promise<Trainer> {
-  const clustering = { centres: k, gamma }
+  const clustering = { centres: k, gamma, reconstruction }
   if (extra.state != null) {
     return Trainer.restore(network, extra.state.trainer, optimiser, clustering, extra.threads)
   }

@@ -19,6 +19,8 @@ export const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 } as const
 export interface Clustering {
   centres: number
   gamma: number
+  /** Weight of the reconstruction error, by default 1. With 0 the decoder stays as it is, as in the first DEC. */
+  reconstruction?: number
 }
 
 /** A parameter and its optimiser state, as names of tensors. */
@@ -58,7 +60,7 @@ export function parameter(name: string, shape: number[], { kind }: Optimiser): P
 }
 
 /**
- * One step of mean((y − x)²) [+ γ·mean over rows of KL(p‖q)] by hand-written back-propagation.
+ * One step of mean((y − x)²), with clustering times its weight + γ·mean over rows of KL(p‖q), by hand-written back-propagation.
  *
  * Inputs: `x` [n, d]; `target` [n, k] with clustering; `inverse_rows` [] = 1/n; `rate` []; parameters and state.
  * Outputs: `next.*`; `squared_error` [] summed over n·d; with clustering `divergence` [] summed over n.
@@ -87,7 +89,8 @@ export function trainingGraph(
 
   // With SGD the rate rides in the back-propagated error: gradients are linear in it, so no gradient is rescaled.
   const scale = optimiser.kind === 'sgd' ? g.node('Mul', [inverseRows, rate]) : inverseRows
-  let delta = g.node('Mul', [error, g.node('Mul', [scale, g.scalar(2 / d)])])
+  const reconstruction = clustering?.reconstruction ?? 1
+  let delta = g.node('Mul', [error, g.node('Mul', [scale, g.scalar((2 * reconstruction) / d)])])
   const update = (name: string, gradient: Gradient): void => {
     if (optimiser.kind === 'sgd') sgdUpdate(g, name, gradient, optimiser.momentum)
     else adamUpdate(g, name, gradient, rate)
@@ -107,6 +110,13 @@ export function trainingGraph(
   for (let l = last - 1; l >= 0; l--) {
     // hidden[l] is the input of layer l, delta the gradient at its output before the activation.
     const input = hidden[l]!
+    if (reconstruction === 0 && codeGradient !== null && l >= network.codeLayer) {
+      for (const { name, state } of parameters.slice(2 * l, 2 * l + 2)) {
+        for (const tensor of [name, ...state]) g.node('Identity', [tensor], {}, `next.${tensor}`)
+      }
+      delta = codeGradient
+      continue
+    }
     const [left, right] = transposed[l] ? [delta, input] : [input, delta]
     update(`weight${l}`, { kind: 'product', left, right })
     update(`bias${l}`, { kind: 'value', value: g.node('MatMul', [ones, delta]) })

@@ -113,6 +113,30 @@ for (const clustered of [false, true]) {
   }
 }
 
+test('the reconstruction error takes its weight; with 0 the decoder stands still', async () => {
+  for (const reconstruction of [0, 0.25]) {
+    const { layers, centres, x, target, clustering } = setUp(2)
+    const before = toParameters(layers, centres)
+    const options = { ...clustering, reconstruction }
+    const trainer = await Trainer.create(NETWORK, layers, { kind: 'sgd', momentum: 0 }, options)
+    const { squaredError } = await trainer.step(x, ROWS, 1, target)
+    const gradient = difference(before, toParameters(trainer.layers(), trainer.centres()))
+    await trainer.release()
+    const rows = rowsOf(x, 6, ROWS)
+    assert.ok(Math.abs(squaredError / losses(NETWORK, before, rows, target).squaredError - 1) < 1e-5)
+    const both = tensors(numericGradient(NETWORK, before, rows, { gamma: GAMMA, target }))
+    const alone = tensors(numericGradient(NETWORK, before, rows, null))
+    for (const [t, { name, data }] of tensors(gradient).entries()) {
+      data.forEach((found, i) => {
+        const expected = both[t]!.data[i]! + (reconstruction - 1) * alone[t]!.data[i]!
+        assert.ok(Math.abs(found - expected) < 2e-6, `${name}[${i}]: ${found}, expected ${expected}`)
+        const layer = Number(name.split(' ')[1])
+        if (reconstruction === 0 && layer >= NETWORK.codeLayer) assert.equal(found, 0)
+      })
+    }
+  }
+})
+
 test('losses are sums over the rows of the batch, before the update', async () => {
   const { layers, centres, x, target, clustering } = setUp(4)
   const trainer = await Trainer.create(NETWORK, layers, { kind: 'adam' }, clustering)
