@@ -24,7 +24,7 @@ recall, false flags a day and node, events found and their mean delay: at the th
 export function evaluationText(evaluation: Evaluation, nodes: boolean): string {
   const { windows, history, detectors, baselines } = evaluation
   const parts = [
-    `model ${evaluation.model}: ${windows.read} windows of ${history.nodes} nodes, ${windows.scored} scored, ${windows.anomalous} labelled anomalous
+    `model ${evaluation.model}: ${windows.read} windows of ${history.nodes} ${history.nodes === 1 ? 'node' : 'nodes'}, ${windows.scored} scored, ${windows.anomalous} labelled anomalous
 baselines fitted on ${baselines.trained} of the model's training windows, thresholds from ${baselines.calibrated} calibration windows`,
     ...evaluation.notes.map((note) => `note: ${note}`),
   ]
