@@ -42,6 +42,10 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     summary: 'print what a model bundle holds',
     load: async () => (await import('./inspect.ts')).inspectCommand(),
   },
+  bench: {
+    summary: 'measure the speed of training and encoding on this machine',
+    load: async () => (await import('./bench.ts')).benchCommand(),
+  },
 }
 
 const HELP = `

@@ -7,7 +7,7 @@ import type { InferenceSession } from 'onnxruntime-node'
  */
 process.env.ORT_DISABLE_TELEMETRY ??= '1'
 
-export { InferenceSession, Tensor } from 'onnxruntime-node'
+export { env, InferenceSession, Tensor } from 'onnxruntime-node'
 
 /** Options of a session that computes with `threads` threads; undefined leaves it to the runtime: one a core. */
 export function sessionOptions(threads: number | undefined): InferenceSession.SessionOptions {
