@@ -52,13 +52,14 @@ export async function publish(
   // With one feature no component is left: PCA without any is the mean predictor.
   const pca = components === 0 ? meanPredictor : await pcaError(rows, components)
   const guards = checkGuards({
-    autoencoderError,
+    losses,
     meanPredictorError: meanPredictor,
     pcaError: pca,
-    code: options.code,
+    reconstruction: dec.reconstruction,
     shares: dec.shares,
     clipped,
     beatPca: training.preset === 'report',
+    options,
   })
   signal?.throwIfAborted()
   const reference = await drawReference(store, scaler, selection)

@@ -6,6 +6,8 @@ import { pretrainLayerwise } from '../model/layerwise.ts'
 import { createNetwork, type Layer, type Network } from '../model/network.ts'
 import { createRandom, type Random } from '../model/random.ts'
 import type { Rows } from '../model/rows.ts'
+import { watchCollapse } from './collapse.ts'
+import { checkPretrained } from './guards.ts'
 import type { ModelOptions } from './presets.ts'
 import type { Progress } from './progress.ts'
 
@@ -51,6 +53,8 @@ export async function trainModel(
   pretraining.finish(
     `${options.pretrain.epochs} epochs, loss ${last.toPrecision(3)} (mean predictor ${meanPredictor.toPrecision(3)})`,
   )
+  checkPretrained({ losses, meanPredictorError: meanPredictor, options })
+  const watch = watchCollapse(options, meanPredictor)
   const clustering = progress.step('train DEC', options.cluster.maxIterations)
   const dec = await trainDec(
     rows,
@@ -58,7 +62,10 @@ export async function trainModel(
     layers,
     options.cluster,
     random,
-    ({ iteration, changed }) => clustering.advance(iteration, `${(100 * changed).toFixed(1)} % changed`),
+    (update, whole) => {
+      clustering.advance(update.iteration, `${(100 * update.changed).toFixed(1)} % changed`)
+      watch(update, whole)
+    },
     { signal, threads },
   )
   clustering.finish(`${dec.updates.at(-1)?.iteration ?? 0} iterations, stopped by ${dec.stopped}`)

@@ -87,7 +87,7 @@ export function checkCentres(rows: number, { centres }: Pick<ClusterOptions, 'ce
 /**
  * Deep Embedded Clustering (Xie, Girshick & Farhadi 2016), with reconstruction (Guo, Gao, Liu & Yin 2017): centres start
  * from k-means on the codes; then encoder, decoder and centres follow γ·KL(p‖q) + reconstruction·MSE, where the target
- * p ∝ q²/f is taken over the whole set and renewed every `updateInterval` steps.
+ * p ∝ q²/f is taken over the whole set and renewed every `updateInterval` steps. `onUpdate` may throw to end the run.
  */
 export async function trainDec(
   rows: Rows,
@@ -95,7 +95,7 @@ export async function trainDec(
   pretrained: readonly Layer[],
   options: ClusterOptions,
   random: Random,
-  onUpdate: (update: DecUpdate) => void,
+  onUpdate: (update: DecUpdate, whole: Renewed) => void,
   extra: DecExtra = {},
 ): Promise<Clustered> {
   checkCentres(rows.rows, options)
@@ -133,7 +133,7 @@ interface Run {
   rows: Rows
   options: ClusterOptions
   random: Random
-  onUpdate: (update: DecUpdate) => void
+  onUpdate: (update: DecUpdate, whole: Renewed) => void
   extra: DecExtra
   encoder: Encoder
   assignment: SoftAssignment
@@ -160,14 +160,15 @@ async function follow(run: Run): Promise<Clustered> {
     signal?.throwIfAborted()
     if (iteration === options.maxIterations) break
     if (iteration % options.updateInterval === 0 && iteration !== state?.iteration) {
-      const { changed, error } = await renew()
-      if (iteration === 0) before = error
+      const whole = await renew()
+      const { changed } = whole
+      if (iteration === 0) before = whole.error
       const update = { iteration, changed, ...sums.take() }
       if (![update.divergence, update.squaredError, ...assignment.mass].every(Number.isFinite)) {
         throw diverged(iteration, options)
       }
       updates.push(update)
-      run.onUpdate(update)
+      run.onUpdate(update, whole)
       if (iteration > 0 && changed < options.tolerance) {
         stopped = 'tolerance'
         break

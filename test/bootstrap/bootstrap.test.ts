@@ -40,7 +40,7 @@ test('the result tells what was done, and the bundle holds the same', () => {
   assert.ok(first.threshold >= 3)
   assert.deepEqual(
     first.guards.map(({ name }) => name),
-    ['mean_predictor', 'largest_mode', 'empty_modes', 'clipped'],
+    ['mean_predictor', 'reconstruction', 'largest_mode', 'empty_modes', 'clipped'],
   )
 
   const { version, manifest, combined, reference } = openBundle(first.out)
@@ -185,7 +185,7 @@ test('the report preset keeps every row, scales plainly and calibrates in sample
   assert.ok(manifest.schema.transforms.every((transform) => transform === 'none'))
   assert.deepEqual(
     result.guards.map(({ name }) => name),
-    ['mean_predictor', 'pca', 'largest_mode', 'empty_modes', 'clipped'],
+    ['mean_predictor', 'pca', 'reconstruction', 'largest_mode', 'empty_modes', 'clipped'],
   )
 })
 
