@@ -312,3 +312,34 @@ test('the number of threads changes no bit of a step on this network, and a step
   }
   assert.deepEqual(states[0], states[1])
 })
+
+test('batches of 32 to 4096 rows: a batch repeated, in part too, gives the step of its mean gradient', async () => {
+  const { layers, centres, x, target, clustering } = setUp(11)
+  const most = 4096
+  const repeat = (values: Float32Array, width: number) =>
+    Float32Array.from({ length: most * width }, (_, i) => values[i % (ROWS * width)]!)
+  const [manyX, manyTarget] = [repeat(x, 6), repeat(target, K)]
+  for (const n of [32, 100, 1024, most]) {
+    const trainer = await Trainer.create(NETWORK, layers, { kind: 'sgd', momentum: 0.9 }, clustering)
+    const { squaredError, divergence } = await trainer.step(manyX, n, 0.5, manyTarget)
+    const before = toParameters(layers, centres)
+    const rows = rowsOf(manyX, 6, n)
+    const expected = losses(NETWORK, before, rows, manyTarget)
+    assert.ok(Math.abs(squaredError / expected.squaredError - 1) < 1e-5, `${n} rows: ${squaredError}`)
+    assert.ok(Math.abs(divergence / expected.divergence - 1) < 1e-5, `${n} rows: ${divergence}`)
+    // Whole repeats have the gradient of one; the rest of the rows come once more.
+    const gradientOf = (count: number) =>
+      tensors(numericGradient(NETWORK, before, rowsOf(x, 6, count), { gamma: GAMMA, target }))
+    const rest = n % ROWS
+    const [whole, part] = [gradientOf(ROWS), gradientOf(Math.max(1, rest))]
+    const after = tensors(toParameters(trainer.layers(), trainer.centres()))
+    for (const [t, { name, data }] of tensors(before).entries()) {
+      data.forEach((value, i) => {
+        const gradient = ((n - rest) * whole[t]!.data[i]! + rest * part[t]!.data[i]!) / n
+        const found = after[t]!.data[i]!
+        assert.ok(Math.abs(found - (value - 0.5 * gradient)) < 1e-6, `${n} rows, ${name}[${i}]: ${found}`)
+      })
+    }
+    await trainer.release()
+  }
+})
