@@ -18,6 +18,10 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     summary: 'train a model on history and write its bundle',
     load: async () => (await import('./bootstrap.ts')).bootstrapCommand(),
   },
+  tune: {
+    summary: 'search hyper-parameters and write the bundle of the best model',
+    load: async () => (await import('./tune.ts')).tuneCommand(),
+  },
   run: {
     summary: 'the daemon: read live samples, publish flags, alarms and metrics',
     load: async () => (await import('./run.ts')).runCommand(),

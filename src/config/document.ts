@@ -10,6 +10,7 @@ import { parseDuration } from './duration.ts'
 import { ANNOTATIONS, type SchemaNode, variantOf } from './kinds.ts'
 import { ConfigError, describeErrors, type Path, type Problem, pathText } from './problems.ts'
 import { Secret } from './secret.ts'
+import { parseSize } from './size.ts'
 
 /** A check across keys, for what a schema cannot say; run when the sections it reads are sound. */
 export interface Rule<T> {
@@ -207,6 +208,8 @@ function convert(node: SchemaNode, value: unknown, path: Path, folder: string, p
         return parseDuration(value)
       case 'time':
         return convertTime(value, path, problems)
+      case 'size':
+        return parseSize(value)
       case 'path':
         return resolve(folder, value)
       case 'secret':

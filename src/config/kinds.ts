@@ -5,13 +5,18 @@
 import Type from 'typebox'
 import { DURATION_PATTERN, POSITIVE_DURATION_PATTERN, type Seconds } from './duration.ts'
 import type { Secret } from './secret.ts'
+import { type Bytes, SIZE_PATTERN } from './size.ts'
 
-/** How a checked text is converted: seconds, ms since the epoch, a path resolved against the file's folder, a secret. */
-export type Kind = 'duration' | 'time' | 'path' | 'secret'
+/**
+ * How a checked text is converted: seconds, ms since the epoch, bytes, a path resolved against the file's folder, a
+ * secret. `choices` is a list of values or a range, see config/tune.ts.
+ */
+export type Kind = 'duration' | 'time' | 'size' | 'path' | 'secret' | 'choices'
 
 /** A schema as the loader and the reference walk it: plain JSON Schema with the annotations of this module. */
 export interface SchemaNode {
-  type?: string
+  /** Several where a value may take either form, each with its own keywords. */
+  type?: string | string[]
   description?: string
   default?: unknown
   examples?: unknown[]
@@ -29,6 +34,8 @@ export interface SchemaNode {
   exclusiveMinimum?: number
   exclusiveMaximum?: number
   minItems?: number
+  uniqueItems?: boolean
+  additionalProperties?: boolean
   'x-kind'?: Kind
   'x-unit'?: string
   /** In words: what holds when the key is left out and no constant can say it. */
@@ -58,6 +65,10 @@ export const positiveDuration = (notes: Notes) =>
 /** A moment; ms since the epoch once loaded. */
 export const time = (notes: Notes) =>
   Type.Unsafe<number>({ type: 'string', pattern: TIME_PATTERN, 'x-kind': 'time', ...notes })
+
+/** An amount of memory; bytes once loaded. */
+export const size = (notes: Notes) =>
+  Type.Unsafe<Bytes>({ type: 'string', pattern: SIZE_PATTERN, 'x-kind': 'size', ...notes })
 
 /** A file, folder or glob; absolute once loaded. */
 export const path = (notes: Notes) =>

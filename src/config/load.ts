@@ -1,4 +1,4 @@
-import { defaultsOf, readDocument } from './document.ts'
+import { defaultsOf, type Rule, readDocument } from './document.ts'
 import { NEEDED_BY_RUN, RULES } from './rules.ts'
 import { type Config, ConfigSchema, type RunConfig } from './schema.ts'
 
@@ -16,6 +16,15 @@ export function loadConfig(file: string, environment = process.env): Config {
 export function loadRunConfig(file: string, environment = process.env): RunConfig {
   const rules = [...RULES, ...NEEDED_BY_RUN]
   return readDocument<Config>(file, ConfigSchema, { rules, environment }) as RunConfig
+}
+
+/**
+ * Reads a configuration once more, by rules that need facts from elsewhere.
+ *
+ * @throws ConfigError as `loadConfig`.
+ */
+export function checkConfig(file: string, rules: readonly Rule<Config>[], environment = process.env): void {
+  readDocument<Config>(file, ConfigSchema, { rules, environment })
 }
 
 /** The configuration of an empty file, for verbs that need none. */

@@ -40,6 +40,10 @@ export function expectation(node: SchemaNode): string {
         : 'a duration such as 90s, 15m, 2h or 1d'
     case 'time':
       return 'a time such as 2020-03-09T00:00:00Z'
+    case 'size':
+      return 'a size such as 512MiB or 4GiB'
+    case 'choices':
+      return `a list of at least 1, each ${node.items ? expectation(node.items) : 'a value'}, or a range {min, max, scale}`
     case 'path':
       return 'a path'
     case 'secret':

@@ -3,6 +3,7 @@ import type { Rule } from './document.ts'
 import { formatDuration } from './duration.ts'
 import { type Path, type Problem, pathText } from './problems.ts'
 import type { Config } from './schema.ts'
+import { TUNE_RULES } from './tune-rules.ts'
 
 const problem = (path: Path, message: string): Problem => ({
   path,
@@ -92,7 +93,14 @@ const momentum: Rule<Config> = {
   },
 }
 
-export const RULES: readonly Rule<Config>[] = [spacing, patience, separateFiles, separateTopics, momentum]
+export const RULES: readonly Rule<Config>[] = [
+  spacing,
+  patience,
+  separateFiles,
+  separateTopics,
+  momentum,
+  ...TUNE_RULES,
+]
 
 /** What `run` needs and `bootstrap` does not. */
 export const RUN_KEYS = ['model', 'source', 'sinks'] as const

@@ -9,6 +9,7 @@ import {
 } from './endpoints.ts'
 import { duration, path, positiveDuration, section, text, variants } from './kinds.ts'
 import { TrainingSchema } from './training.ts'
+import { TuneSchema } from './tune.ts'
 
 const WindowsSchema = section(
   {
@@ -128,6 +129,7 @@ export const ConfigSchema = section(
     http: HttpSchema,
     log: LogSchema,
     training: TrainingSchema,
+    tune: TuneSchema,
   },
   { description: 'Configuration of examon-dec.' },
 )
@@ -148,3 +150,4 @@ export type DetectConfig = Config['detect']
 export type HttpConfig = Config['http']
 export type LogConfig = Config['log']
 export type TrainingConfig = Config['training']
+export type TuneConfig = Config['tune']

@@ -58,6 +58,7 @@ test('defaults are filled in, and durations are seconds', () => {
     detect: { min_coverage: 0.75, dwell: 2, clear: 2, warmup: 4, top: 5 },
     http: { host: '127.0.0.1', port: 9464 },
     log: { level: 'info' },
+    tune: { trials: 27, strategy: 'halving', reduction: 3, min_epochs: 4, criterion: 'auto', seed: 1 },
     training: {
       preset: 'default',
       window: 900,
