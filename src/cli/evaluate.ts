@@ -3,8 +3,9 @@ import { defaultConfig, loadConfig } from '../config/load.ts'
 import { detectorOptions } from '../detect/options.ts'
 import { evaluate } from '../evaluate/evaluate.ts'
 import { evaluationText } from '../evaluate/evaluation-text.ts'
+import { type FittingWindows, windowsOfHistory } from '../evaluate/fitting.ts'
 import { openHistory } from '../history/history.ts'
-import { openBundle } from '../model/bundle.ts'
+import { type Bundle, openBundle } from '../model/bundle.ts'
 import { UsageError } from './errors.ts'
 import { runReport } from './evaluate-report.ts'
 import { interruptible } from './interrupt.ts'
@@ -13,6 +14,7 @@ interface Options {
   model?: string
   preset?: 'report'
   history: string[]
+  train?: string[]
   config?: string
   nodes?: boolean
   json?: boolean
@@ -22,9 +24,15 @@ const HELP = `
 A window is anomalous when any of its samples is labelled so. Events are runs of such windows; the delay runs from the
 start of an event to the end of the first flagged window. Figures at the threshold take score 1.0. No point adjustment.
 
+Baselines: PCA residual (95 % of the variance), k-means distance (8 centres), kNN distance (mean of 5), isolation forest
+(200 trees), ECOD and the largest z-score, each by the single window and with the model's memory over windows. They see
+the model's own training windows by the model's own scaler, and get their thresholds from its calibration windows; the
+bundle keeps up to 2,048 of each, evenly drawn. --train takes them from the model's history instead, up to 20,000.
+
 Examples:
   $ examon-dec evaluate --model models/mine --history 'test/*.parquet'
-  $ examon-dec evaluate --model models/mine --history test.parquet --json | jq .detectors[0].mean
+  $ examon-dec evaluate --model models/mine --history test.parquet --json | jq '.detectors[] | {detector, auroc: .pooled.auroc}'
+  $ examon-dec evaluate --model models/mine --history 'test/*.parquet' --train 'history/*.parquet'
   $ examon-dec evaluate --preset report --history r206n05.parquet`
 
 /** `evaluate`: labelled history against the model and the baselines. */
@@ -36,6 +44,7 @@ export function evaluateCommand(): Command {
     )
     .option('--model <dir>', 'model bundle; needed without --preset')
     .requiredOption('--history <globs...>', 'labelled parquet files or globs')
+    .option('--train <globs...>', 'history that the model was trained on, to fit the baselines on more of it')
     .addOption(
       new Option(
         '--preset <name>',
@@ -57,7 +66,12 @@ async function run(options: Options): Promise<void> {
   await interruptible(async (signal) => {
     const history = await openHistory(options.history)
     try {
-      const { evaluation } = await evaluate(bundle, history, detectorOptions(config.detect), { signal })
+      const fitting =
+        options.train === undefined ? undefined : await trainingWindows(bundle, options.train, signal)
+      const { evaluation } = await evaluate(bundle, history, detectorOptions(config.detect), {
+        signal,
+        ...(fitting === undefined ? {} : { fitting }),
+      })
       const text =
         options.json === true
           ? `${JSON.stringify(evaluation)}\n`
@@ -67,4 +81,17 @@ async function run(options: Options): Promise<void> {
       history.close()
     }
   })
+}
+
+async function trainingWindows(
+  bundle: Bundle,
+  globs: readonly string[],
+  signal: AbortSignal,
+): Promise<FittingWindows> {
+  const history = await openHistory(globs)
+  try {
+    return await windowsOfHistory(bundle, history, signal)
+  } finally {
+    history.close()
+  }
 }

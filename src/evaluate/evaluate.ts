@@ -4,7 +4,7 @@ import { HistoryError } from '../history/error.ts'
 import type { History } from '../history/types.ts'
 import type { Bundle } from '../model/bundle.ts'
 import { codeSize } from '../model/graphs.ts'
-import { SCORE_ROWS, Scorer, type Scores } from '../model/scorer.ts'
+import { SCORE_ROWS, Scorer } from '../model/scorer.ts'
 import type { WindowBlock } from '../windows/block.ts'
 import { coverage } from '../windows/coverage.ts'
 import { type FeatureSchema, featureCount } from '../windows/schema.ts'
@@ -12,9 +12,10 @@ import { fitBaselines } from './baselines/fit.ts'
 import { DetailCollector, type EvaluationDetail } from './detail.ts'
 import { labelledEvents } from './events.ts'
 import { type Summary, summarise } from './figures.ts'
-import { bundledWindows } from './fitting.ts'
+import { bundledWindows, type FittingWindows } from './fitting.ts'
 import { notesOn, nothingScored } from './notes.ts'
-import { calibrateRival, type FittingWindows, type Rival, WITH_MEMORY } from './rivals.ts'
+import { calibrateRival, type Rival, WITH_MEMORY } from './rivals.ts'
+import { scalerRows, scoreBlock } from './score-block.ts'
 import { EvaluatedWindows } from './windows.ts'
 
 export interface Evaluation extends Summary {
@@ -135,7 +136,7 @@ async function judgeBlock(line: Line, block: WindowBlock): Promise<void> {
     coverage(schema.metrics, block.counts, row * metrics),
   )
   const scorable = share.flatMap((s, row) => (detector.isScorable(s) ? [row] : []))
-  const scores = scorable.length === 0 ? null : await scoreBlock(line, block, scorable)
+  const scores = scorable.length === 0 ? null : await scoreBlock(line.scorer, block, scorable, line.scalerRow)
   const single: Float64Array[] = []
   if (scores !== null) {
     for (const { baseline } of rivals) single.push(await baseline.score(scores.scaled, scorable.length))
@@ -165,23 +166,6 @@ async function judgeBlock(line: Line, block: WindowBlock): Promise<void> {
     others[2 * rivals.length]!.score[at] = 0 // the constant one is the last
     next++
   }
-}
-
-function scoreBlock({ scorer, scalerRow }: Line, block: WindowBlock, rows: number[]): Promise<Scores> {
-  const d = block.values.length / block.rows
-  const values = new Float64Array(rows.length * d)
-  const nodes = new Int32Array(rows.length)
-  rows.forEach((row, i) => {
-    values.set(block.values.subarray(row * d, (row + 1) * d), i * d)
-    nodes[i] = scalerRow[block.node[row]!]! // blocks index the history's nodes
-  })
-  return scorer.score(values, nodes, rows.length)
-}
-
-/** By node of the history, the row of the scaler; 0 for nodes that the model does not know. */
-function scalerRows(bundle: Bundle, nodes: readonly string[]): Int32Array {
-  const known = new Map(bundle.manifest.scaler.nodes.map((node, i) => [node, i + 1]))
-  return Int32Array.from(nodes, (node) => known.get(node) ?? 0)
 }
 
 function describe(history: History): Evaluation['history'] {

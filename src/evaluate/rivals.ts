@@ -1,19 +1,7 @@
 import { calibrate } from '../detect/calibrate.ts'
 import { type Calibration, combine, type Memory, startMemory, toScore } from '../detect/memory.ts'
 import type { Baseline } from './baselines/baseline.ts'
-
-/** Scaled windows that baselines are fitted and calibrated on, those that the model had for either. */
-export interface FittingWindows {
-  features: number
-  /** n × d. */
-  train: Float32Array
-  calibration: {
-    /** n × d, windows of a node in the order of time. */
-    rows: Float32Array
-    /** Node of each row, any numbering. */
-    node: Int32Array
-  }
-}
+import type { FittingWindows } from './fitting.ts'
 
 /** A baseline with both ways of judging, each calibrated on the model's own calibration windows; 1.0 is the threshold. */
 export interface Rival {
