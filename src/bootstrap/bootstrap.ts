@@ -1,12 +1,15 @@
+import { existsSync, rmSync } from 'node:fs'
 import type { TrainingConfig } from '../config/schema.ts'
 import type { Catalogue } from '../examon/catalogue.ts'
 import type { History } from '../history/types.ts'
 import { checkReplaceable } from '../model/bundle.ts'
-import { prepare } from './prepare.ts'
+import { ModelError } from '../model/errors.ts'
+import { openPrepared, type Prepared, prepare, unfitReason } from './prepare.ts'
 import { modelOptions } from './presets.ts'
 import type { Progress } from './progress.ts'
 import { type BootstrapResult, publish } from './publish.ts'
 import { trainModel } from './train.ts'
+import { openWorkspace, type Workspace } from './workspace.ts'
 
 export interface BootstrapRequest {
   history: History
@@ -17,17 +20,53 @@ export interface BootstrapRequest {
   signal?: AbortSignal
 }
 
-/** History → windows → scaler → autoencoder → DEC → calibration → bundle. */
+/**
+ * History → windows → scaler → autoencoder → DEC → calibration → bundle. Interrupted after the history was read, it goes
+ * on where it was when it is asked for the same again.
+ */
 export async function bootstrap(request: BootstrapRequest): Promise<BootstrapResult> {
-  const { history, catalogue, training, out, progress, signal } = request
+  const { training, out, progress, signal } = request
   checkReplaceable(out)
-  const prepared = await prepare({ history, catalogue, training, progress, signal })
+  const workspace = openWorkspace(out)
+  let keep = false
   try {
-    const { rows } = prepared
-    const options = modelOptions(training, rows.features, rows.rows)
-    const trained = await trainModel(rows, options, training.seed, progress, { signal })
-    return await publish(prepared, trained, { training, out, progress, signal })
+    const prepared = await resumeOrPrepare(request, workspace)
+    keep = true
+    try {
+      const { rows, fingerprint } = prepared
+      const options = modelOptions(training, rows.features, rows.rows)
+      const trained = await trainModel(rows, options, training.seed, progress, {
+        signal,
+        directory: prepared.directory,
+        checkpoint: { path: workspace.state, rows: fingerprint },
+      })
+      const result = await publish(prepared, trained, { training, out, progress, signal })
+      keep = false
+      return result
+    } finally {
+      await prepared.release()
+    }
+  } catch (error) {
+    // What was refused would be refused again.
+    if (error instanceof ModelError) keep = false
+    throw error
   } finally {
-    await prepared.release()
+    workspace.close(keep)
   }
+}
+
+/** The windows that an interrupted run has left, if they are those asked for; otherwise from the history. */
+async function resumeOrPrepare(request: BootstrapRequest, workspace: Workspace): Promise<Prepared> {
+  if (existsSync(workspace.prepared)) {
+    const step = request.progress.step('resume')
+    const reason = unfitReason(workspace.prepared, request)
+    if (reason === null) {
+      const prepared = await openPrepared(workspace.prepared)
+      step.finish(`continues with ${prepared.store.rows} windows that an interrupted run has read`)
+      return prepared
+    }
+    step.finish(`starts anew: ${reason}`)
+    rmSync(workspace.state, { force: true })
+  }
+  return prepare(request, workspace.prepared)
 }

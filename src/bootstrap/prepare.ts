@@ -6,13 +6,12 @@ import { join, resolve } from 'node:path'
 import type { TrainingConfig } from '../config/schema.ts'
 import type { Catalogue } from '../examon/catalogue.ts'
 import type { History } from '../history/types.ts'
-import { ModelError } from '../model/errors.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Rows } from '../model/rows.ts'
 import { ScaledRows } from '../model/scaled-rows.ts'
 import { fitScaler, type Scaler } from '../model/scaler.ts'
 import { learnExpectedSamples } from '../windows/coverage.ts'
-import { type FeatureSchema, featureCount, featureNames } from '../windows/schema.ts'
+import { type FeatureSchema, featureCount } from '../windows/schema.ts'
 import { WindowStore } from '../windows/store.ts'
 import { writeDurably } from './durable.ts'
 import { chooseFeatures } from './features.ts'
@@ -147,7 +146,6 @@ async function write(request: PrepareRequest, home: string): Promise<void> {
     const scaling = progress.step('fit scaler')
     const plain = { plain: selecting.plainScaler }
     const scaler = await fitScaler(store.windows('train'), history.nodes, schema.transforms, plain, signal)
-    checkFinite(scaler, schema)
     const path = join(home, FILES.rows)
     const rows = await ScaledRows.create(store.windows('train'), scaler, { path, signal })
     await rows.release()
@@ -210,18 +208,6 @@ function unitsOf(catalogue: Catalogue, schema: FeatureSchema): Record<string, st
       const unit = known.get(name)
       return unit === undefined || unit === '' ? [] : [[name, unit]]
     }),
-  )
-}
-
-/** An infinite value makes an infinite range, and with it a feature that is no number anywhere. */
-function checkFinite(scaler: Scaler, schema: FeatureSchema): void {
-  const d = scaler.features
-  const at = scaler.lo.findLastIndex((lo, i) => !Number.isFinite(lo) || !Number.isFinite(scaler.range[i]))
-  if (at < 0) return
-  const node = at < d ? 'a node' : `node ${scaler.nodes[Math.floor(at / d) - 1]}`
-  throw new ModelError(
-    'bad_data',
-    `${featureNames(schema)[at % d]} is infinite in a training window of ${node}; values must be finite, or NULL where there is none`,
   )
 }
 

@@ -20,7 +20,8 @@ export interface BootstrapResult {
   nodes: number
   windows: { read: number; trained: number; calibrated: number; anomalous: number; thin: number }
   features: number
-  autoencoder: { error: number; meanPredictor: number; pca: number }
+  /** Mean squared errors a feature over the training windows; `afterDec` of the network that is published. */
+  autoencoder: { error: number; afterDec: number; meanPredictor: number; pca: number }
   modes: number[]
   dec: { iterations: number; stopped: Clustered['stopped'] }
   threshold: number
@@ -29,6 +30,8 @@ export interface BootstrapResult {
 
 /** PCA for the guard looks at this many training windows at most. */
 const PCA_ROWS = 20_000
+/** Rows read at once: 1.8 MB at d = 460. */
+const READ_ROWS = 1024
 
 /** Calibrates, checks the guards and writes the bundle. */
 export async function publish(
@@ -47,7 +50,7 @@ export async function publish(
   const { model, calibration, clipped } = await calibrateModel(prepared, trained, training, signal)
   step.finish(`threshold at ${calibration.threshold.toFixed(1)} spreads from ${calibration.windows} windows`)
 
-  const autoencoderError = losses.at(-1) ?? Number.NaN
+  const { before: error, after: afterDec } = dec.reconstruction
   const components = Math.min(options.code, rows.features - 1, rows.rows - 1)
   // With one feature no component is left: PCA without any is the mean predictor.
   const pca = components === 0 ? meanPredictor : await pcaError(rows, components)
@@ -84,6 +87,7 @@ export async function publish(
         leftOut: selection.leftOut,
         options: { ...options },
         pretrainLoss: losses,
+        reconstruction: dec.reconstruction,
         baselineErrors: { meanPredictor, pca },
         updates: dec.updates,
         stopped: dec.stopped,
@@ -121,7 +125,7 @@ export async function publish(
       thin: selection.leftOut.coverage,
     },
     features: store.features,
-    autoencoder: { error: autoencoderError, meanPredictor, pca },
+    autoencoder: { error, afterDec, meanPredictor, pca },
     modes: dec.shares,
     dec: { iterations: dec.updates.at(-1)?.iteration ?? 0, stopped: dec.stopped },
     threshold: calibration.threshold,
@@ -129,11 +133,17 @@ export async function publish(
   }
 }
 
-/** Mean squared error a feature of a PCA reconstruction, over the first PCA_ROWS training windows at most. */
+/** Mean squared error a feature of a PCA reconstruction, over PCA_ROWS training windows at most, evenly drawn. */
 async function pcaError(rows: Rows, components: number): Promise<number> {
-  for await (const { n, x } of rows.blocks(PCA_ROWS)) {
-    const errors = await fitPca(x, n, rows.features, { components }).score(x, n)
-    return errors.reduce((a, b) => a + b, 0) / n
+  const d = rows.features
+  const stride = Math.max(1, Math.ceil(rows.rows / PCA_ROWS))
+  const drawn = new Float32Array(Math.ceil(rows.rows / stride) * d)
+  let count = 0
+  for await (const { first, n, x } of rows.blocks(READ_ROWS)) {
+    for (let i = (stride - (first % stride)) % stride; i < n; i += stride, count++) {
+      drawn.set(x.subarray(i * d, (i + 1) * d), count * d)
+    }
   }
-  return Number.NaN // of no rows at all; a selection holds at least LEAST_TRAINING_WINDOWS
+  const errors = await fitPca(drawn, count, d, { components }).score(drawn, count)
+  return errors.reduce((a, b) => a + b, 0) / count
 }

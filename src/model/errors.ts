@@ -3,7 +3,8 @@ export type ModelErrorCode =
   | 'diverged' // a loss is not a number
   | 'guard' // a training guard refused the model
   | 'too_little_data'
-  | 'bad_data' // values that nothing can be learned from
+  | 'not_writable'
+  | 'busy' // another process is at work on the same
   | 'bundle_missing'
   | 'bundle_broken'
   | 'bundle_mismatch'

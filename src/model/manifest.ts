@@ -38,6 +38,8 @@ const TrainingSchema = Type.Object({
   options: Type.Record(Type.String(), Type.Unknown()),
   /** Mean squared error a feature of each epoch. */
   pretrainLoss: numbers,
+  /** Of the autoencoder over all training windows, before and after DEC; missing in bundles made before it was kept. */
+  reconstruction: Type.Optional(Type.Object({ before: Type.Number(), after: Type.Number() })),
   /** What the autoencoder must be better than, in the same unit; missing in bundles made before it was kept. */
   baselineErrors: Type.Optional(Type.Object({ meanPredictor: Type.Number(), pca: Type.Number() })),
   updates: Type.Array(

@@ -34,7 +34,7 @@ test('the result tells what was done, and the bundle holds the same', () => {
   assert.deepEqual(first.windows, { read: 576, trained: 460, calibrated: 116, anomalous: 0, thin: 0 })
   assert.equal(first.nodes, 2)
   assert.equal(first.features, 20)
-  const { error, meanPredictor } = first.autoencoder
+  const { error, afterDec, meanPredictor } = first.autoencoder
   assert.ok(error < 0.5 * meanPredictor, `autoencoder ${error}, mean predictor ${meanPredictor}`)
   assert.ok(Math.abs(first.modes.reduce((a, b) => a + b, 0) - 1) < 1e-9)
   assert.ok(first.threshold >= 3)
@@ -55,7 +55,12 @@ test('the result tells what was done, and the bundle holds the same', () => {
   assert.equal(manifest.training.fromMs, 1_767_225_600_000)
   assert.equal(manifest.training.toMs, 1_767_225_600_000 + 230 * 900_000)
   assert.equal(manifest.training.layout, 'wide-samples')
-  assert.equal(manifest.training.pretrainLoss.at(-1), error)
+  assert.deepEqual(manifest.training.reconstruction, { before: error, after: afterDec })
+  assert.ok(
+    Math.abs(error / manifest.training.pretrainLoss.at(-1)! - 1) < 0.05,
+    'over the epoch and after it',
+  )
+  assert.ok(manifest.training.updates.slice(1).every((u) => u.divergence > 0 && u.squaredError > 0))
   assert.equal(manifest.training.updates.at(-1)?.iteration, first.dec.iterations)
   assert.deepEqual(
     manifest.modes.map(({ share }) => share),

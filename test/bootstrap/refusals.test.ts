@@ -132,34 +132,64 @@ test('what is not a bundle is refused before anything is read', async () => {
   await assert.rejects(run(machine, out, {}, { progress }), { code: 'bundle_mismatch' })
 })
 
-for (const step of ['read windows', 'fit scaler', 'train autoencoder', 'train DEC', 'calibrate']) {
+for (const step of ['read windows', 'fit scaler']) {
   test(`Ctrl-C at the step "${step}" leaves nothing`, async () => {
     const { out, left } = place()
-    const controller = new AbortController()
-    const progress: Progress = {
-      step(name) {
-        if (name === step) controller.abort()
-        return { advance() {}, finish() {} }
-      },
-    }
-    await assert.rejects(run(machine, out, {}, { progress, signal: controller.signal }), {
-      name: 'AbortError',
-    })
+    await interrupted(out, (name, event) => name === step && event === 'begun')
     assert.deepEqual([...left(), ...readdirSync(temporary)], [])
   })
 }
 
-test('Ctrl-C after the last step, before the bundle is written, leaves nothing', async () => {
-  const { out, left } = place()
+/** Runs until the progress tells what `when` waits for. */
+async function interrupted(
+  out: string,
+  when: (name: string, event: 'begun' | 'finished') => boolean,
+): Promise<void> {
   const controller = new AbortController()
+  const look = (name: string, event: 'begun' | 'finished'): void => {
+    if (when(name, event)) controller.abort()
+  }
   const progress: Progress = {
-    step: (name) => ({
-      advance() {},
-      finish() {
-        if (name === 'calibrate') controller.abort()
-      },
-    }),
+    step(name) {
+      look(name, 'begun')
+      return { advance() {}, finish: () => look(name, 'finished') }
+    },
   }
   await assert.rejects(run(machine, out, {}, { progress, signal: controller.signal }), { name: 'AbortError' })
-  assert.deepEqual([...left(), ...readdirSync(temporary)], [])
+}
+
+for (const step of ['train autoencoder', 'train DEC', 'calibrate']) {
+  test(`Ctrl-C at the step "${step}" leaves the work to go on with, and no bundle`, async () => {
+    const { out, left } = place()
+    await interrupted(out, (name, event) => name === step && event === 'begun')
+    assert.deepEqual([...left(), ...readdirSync(temporary)], ['.model.training'])
+  })
+}
+
+test('Ctrl-C after the last step, before the bundle is written, leaves no bundle', async () => {
+  const { out, left } = place()
+  await interrupted(out, (name, event) => name === 'calibrate' && event === 'finished')
+  assert.deepEqual([...left(), ...readdirSync(temporary)], ['.model.training'])
+})
+
+test('a place that can not be written is refused before anything is read', async () => {
+  const parent = folder()
+  writeFileSync(join(parent, 'file'), '')
+  const out = join(parent, 'file', 'model')
+  const progress: Progress = { step: (name) => assert.fail(`began to ${name}`) }
+  await assert.rejects(run(machine, out, {}, { progress }), {
+    name: 'ModelError',
+    code: 'not_writable',
+    message: /^no bundle can be written to .*: ENOTDIR/,
+  })
+})
+
+test('a metric without a single value, and one with an infinite value, make a model', async () => {
+  const odd = ", NULL::DOUBLE AS empty, CASE WHEN i = 77 THEN 'inf'::DOUBLE ELSE i END AS odd"
+  const { out } = place()
+  const { features, version } = await run(await writeMachine({ extra: odd }), out, {
+    pretrain: { epochs: 10 },
+  })
+  assert.equal(features, 7 * 4)
+  assert.equal(openBundle(out).version, version)
 })
