@@ -90,6 +90,16 @@ test('interrupted twice, and with plain SGD and rows in order', async () => {
   assert.equal((await goOn(out, options)).version, expected.version)
 })
 
+test('interrupted between two layers of layer-wise pretraining', async () => {
+  const options = { ...OPTIONS, pretrain: { epochs: 12, layerwise: { epochs: 2, dropout: 0.2 } } }
+  const expected = await run(machine, place().out, options)
+  const { out } = place()
+  await interrupt(out, 'train layer by layer', 3, options)
+  const again = await goOn(out, options)
+  assert.deepEqual(again.said, [READ, 'continues after layer 1 of 3'])
+  assert.equal(again.version, expected.version)
+})
+
 test('other options of training train anew on the windows that are there', async () => {
   const { out } = place()
   await interrupt(out, 'train DEC', 16)
