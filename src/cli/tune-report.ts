@@ -1,7 +1,7 @@
 import { defaultConfig, loadConfig } from '../config/load.ts'
-import { runExperiments } from '../evaluate/report-experiments.ts'
-import { experimentsText } from '../evaluate/report-experiments-text.ts'
 import { openHistory } from '../history/history.ts'
+import { runExperiments } from '../tune/report-experiments.ts'
+import { experimentsText } from '../tune/report-experiments-text.ts'
 import { interruptible } from './interrupt.ts'
 import { createProgress } from './output.ts'
 

@@ -4,6 +4,7 @@ import type { Progress } from '../bootstrap/progress.ts'
 import { trainAutoencoder } from '../model/autoencoder.ts'
 import { type Clustered, type ClusterOptions, trainDec } from '../model/dec.ts'
 import { codeSize } from '../model/graphs.ts'
+import { pretrainLayerwise } from '../model/layerwise.ts'
 import { createNetwork, type Layer, type Network } from '../model/network.ts'
 import { createRandom, type RandomState } from '../model/random.ts'
 import type { Rows } from '../model/rows.ts'
@@ -30,6 +31,12 @@ export async function pretrain(
   const started = performance.now()
   const random = createRandom(seed)
   const network = createNetwork(rows.features, options.hidden, options.code)
+  const start =
+    options.layerwise === undefined
+      ? undefined
+      : await pretrainLayerwise(rows, network, options.pretrain.initialiser, options.layerwise, random, {
+          signal,
+        })
   const step = progress.step('train autoencoder', options.pretrain.epochs)
   const { layers, losses } = await trainAutoencoder(
     rows,
@@ -37,7 +44,7 @@ export async function pretrain(
     options.pretrain,
     random,
     (epoch, loss) => step.advance(epoch, `loss ${loss.toPrecision(3)}`),
-    { signal },
+    { layers: start, signal },
   )
   step.finish(`${losses.length} epochs, loss ${(losses.at(-1) ?? Number.NaN).toPrecision(3)}`)
   return { network, layers, losses, random: random.state(), seconds: secondsSince(started) }

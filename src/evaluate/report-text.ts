@@ -87,7 +87,7 @@ function remarks({ rows, windows, model }: ReportEvaluation): string[] {
 }
 
 function autoencoderText(figures: AutoencoderFigures): string {
-  const { lastEpoch, epochs, error, meanPredictor, pca, components } = figures
+  const { lastEpoch, epochs, error, meanPredictor, pca, components, plateau } = figures
   const limit = MEAN_PREDICTOR_LIMIT * meanPredictor
   const rows: Cell[][] = [
     [
@@ -111,10 +111,13 @@ function autoencoderText(figures: AutoencoderFigures): string {
       yes(error < pca),
     ])
   }
-  return renderTable(
+  const table = renderTable(
     [{ title: 'autoencoder' }, { title: 'MSE' }, { title: 'wanted' }, { title: 'reached' }],
     rows,
   )
+  if (plateau === null) return table
+  const { fromEpoch, toEpoch, escaped } = plateau
+  return `${table}\nIt predicted the mean in epochs ${fromEpoch} to ${toEpoch}${escaped ? '' : ' and never left'}; the report's did so from 3 to about 53.`
 }
 
 function decText({ dec, rows }: ReportEvaluation): string {

@@ -1,4 +1,6 @@
 /** The report, table by table: its model and its baselines on the labelled windows of one node. */
+
+import { findPlateau, type Plateau } from '../bootstrap/plateau.ts'
 import { prepare } from '../bootstrap/prepare.ts'
 import { type ModelOptions, modelOptions } from '../bootstrap/presets.ts'
 import type { Progress } from '../bootstrap/progress.ts'
@@ -63,6 +65,8 @@ export interface AutoencoderFigures {
   /** PCA with as many components as the code has dimensions, fitted on the same windows; null where there is none. */
   pca: number | null
   components: number
+  /** Epochs at which it did no more than predict the mean; the report's stood there for about fifty. */
+  plateau: Plateau | null
 }
 
 /** What the table is made from, whether the model was trained here or read. */
@@ -91,6 +95,7 @@ export async function evaluateReport(request: ReportRequest): Promise<ReportEval
   const { labels, features, k } = input
   const rows = await reportTable(input, { seed: training.seed, progress, signal })
   const matrix = new MemoryRows(features.values, features.size)
+  const meanPredictor = await meanPredictorError(matrix)
   const components = Math.min(input.dec.code.size, features.size - 1, labels.length - 1)
   return {
     node: history.nodes[0]!, // checked: there is one
@@ -111,9 +116,10 @@ export async function evaluateReport(request: ReportRequest): Promise<ReportEval
       lastEpoch: judged.losses.at(-1) ?? Number.NaN,
       epochs: judged.losses.length,
       error: judged.error,
-      meanPredictor: await meanPredictorError(matrix),
+      meanPredictor,
       pca: components < 1 ? null : await pcaError(features.values, features.size, components),
       components,
+      plateau: findPlateau(judged.losses, meanPredictor),
     },
     dec: judged.dec,
   }

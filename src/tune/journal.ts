@@ -8,6 +8,12 @@ import type { TrialResult } from './trial.ts'
 /** What must be the same for results to be comparable; each part by its name, as text. */
 export type Identity = Record<string, string>
 
+/** The number of a trial, and of the rung of a search by halving that it stood on (0 where there is one). */
+export interface ResultKey {
+  trial: number
+  rung: number
+}
+
 export class JournalError extends Error {
   constructor(message: string) {
     super(message)
@@ -15,10 +21,11 @@ export class JournalError extends Error {
   }
 }
 
-export class Journal {
+/** `Result`: what a line holds, known by its trial and rung. */
+export class Journal<Result extends ResultKey = TrialResult> {
   /** How many results the journal held when it was opened. */
   readonly held: number
-  private readonly found: ReadonlyMap<string, TrialResult>
+  private readonly found: ReadonlyMap<string, Result>
   private readonly file: number
 
   /**
@@ -26,29 +33,29 @@ export class Journal {
    *
    * @throws JournalError when the journal is that of another search, with what differs, or is damaged before its end.
    */
-  static open(path: string, identity: Identity): Journal {
+  static open<Result extends ResultKey = TrialResult>(path: string, identity: Identity): Journal<Result> {
     const { lines, length } = readLines(path)
     const [first, ...rest] = lines
     if (first !== undefined) checkIdentity(path, first as { search?: Identity }, identity)
     const file = openSync(path, 'a+')
     ftruncateSync(file, length)
-    const journal = new Journal(file, rest as TrialResult[])
+    const journal = new Journal(file, rest as Result[])
     if (first === undefined) journal.write({ search: identity })
     return journal
   }
 
-  private constructor(file: number, found: readonly TrialResult[]) {
+  private constructor(file: number, found: readonly Result[]) {
     this.file = file
     this.held = found.length
     this.found = new Map(found.map((result) => [resultKey(result), result]))
   }
 
   /** The result of a trial in a rung, if an earlier run has left it. */
-  find(trial: number, rung: number): TrialResult | undefined {
+  find(trial: number, rung: number): Result | undefined {
     return this.found.get(resultKey({ trial, rung }))
   }
 
-  append(result: TrialResult): void {
+  append(result: Result): void {
     this.write(result)
   }
 
@@ -63,7 +70,7 @@ export class Journal {
   }
 }
 
-function resultKey({ trial, rung }: { trial: number; rung: number }): string {
+function resultKey({ trial, rung }: ResultKey): string {
   return `${trial}/${rung}`
 }
 

@@ -1,6 +1,7 @@
 /** The report's experiments for a terminal. */
+
+import { type Cell, renderTable } from '../evaluate/table.ts'
 import type { ExperimentRow, Experiments } from './report-experiments.ts'
-import { type Cell, renderTable } from './table.ts'
 
 const COLUMNS = [
   { title: 'factor' },

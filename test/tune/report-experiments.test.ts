@@ -10,11 +10,11 @@ import {
   type ExperimentsRequest,
   experiments,
   runExperiments,
-} from '../../src/evaluate/report-experiments.ts'
-import { experimentsText } from '../../src/evaluate/report-experiments-text.ts'
+} from '../../src/tune/report-experiments.ts'
+import { experimentsText } from '../../src/tune/report-experiments-text.ts'
 import { silent, training } from '../bootstrap/machine.ts'
+import { ANOMALOUS, smallPreset, writeNode } from '../evaluate/node-file.ts'
 import { folder, withHistory } from '../history/parquet.ts'
-import { ANOMALOUS, smallPreset, writeNode } from './node-file.ts'
 
 /** Few passes over few windows: what is learned does not matter here. */
 const few = (changes: Partial<TrainingConfig> = {}) =>
@@ -103,7 +103,7 @@ test('an interrupted run goes on where it was, and ends as if it had not been', 
     name: 'AbortError',
   })
   // As a power cut would leave it: half a line at the end.
-  appendFileSync(join(out, 'journal.ndjson'), '{"name":"gamma 0.3","row":{"fac')
+  appendFileSync(join(out, 'journal.ndjson'), '{"trial":5,"rung":0,"row":{"fac')
   const kept = readFileSync(join(out, 'journal.ndjson'), 'utf8').split('\n').length - 2
   assert.ok(kept >= 2)
   const second = listening()
@@ -119,8 +119,11 @@ test('an interrupted run goes on where it was, and ends as if it had not been', 
   const third = listening()
   assert.deepEqual(await run(file, out, { progress: third.progress }), result)
   assert.equal(third.names.filter((name) => name.includes('train')).length, 0)
-  await assert.rejects(run(file, out, { training: few({ seed: 9 }) }), /is of seed 1, asked for was 9/)
-  await assert.rejects(run(await writeNode(), out), /is of other windows; choose another --out/)
+  await assert.rejects(
+    run(file, out, { training: few({ seed: 9 }) }),
+    /belongs to another search: seed differ/,
+  )
+  await assert.rejects(run(await writeNode(), out), /belongs to another search: windows differ/)
 })
 
 test('an experiment that diverges says so, and the others go on', async () => {
@@ -144,5 +147,5 @@ test('a folder of something else is left alone', async () => {
   writeFileSync(join(foreign, 'thesis.tex'), '')
   await assert.rejects(run(file, foreign), /is not empty and holds no journal.ndjson/)
   writeFileSync(join(foreign, 'journal.ndjson'), 'notes of mine\n')
-  await assert.rejects(run(file, foreign), /journal.ndjson is of another kind/)
+  await assert.rejects(run(file, foreign), /journal.ndjson:1: not a line of a journal/)
 })

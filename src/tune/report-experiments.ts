@@ -1,18 +1,20 @@
 /** The report's experiments: one factor at a time around its preset, each a DEC on the labelled windows of one node. */
-import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { prepare } from '../bootstrap/prepare.ts'
 import { type ModelOptions, modelOptions } from '../bootstrap/presets.ts'
 import type { Progress } from '../bootstrap/progress.ts'
 import type { TrainingConfig } from '../config/schema.ts'
+import { clusterFrom, encodeRows, type Pretraining, pretrain } from '../evaluate/report-model.ts'
+import { type Agreement, agreement, clusterSizes } from '../evaluate/report-table.ts'
+import { checkHistory, checkRows, labelledWindows } from '../evaluate/report-windows.ts'
+import { silhouette } from '../evaluate/silhouette.ts'
 import type { History } from '../history/types.ts'
 import { ModelError } from '../model/errors.ts'
 import { createRandom } from '../model/random.ts'
 import { MemoryRows, type Rows } from '../model/rows.ts'
-import { ExperimentStore } from './experiment-store.ts'
-import { clusterFrom, encodeRows, type Pretraining, pretrain } from './report-model.ts'
-import { type Agreement, agreement, clusterSizes } from './report-table.ts'
-import { checkHistory, checkRows, labelledWindows } from './report-windows.ts'
-import { silhouette } from './silhouette.ts'
+import { Journal, type ResultKey } from './journal.ts'
+import { findPretraining, keepPretraining, pretrainingKey, removePretraining } from './pretraining-cache.ts'
 
 export interface Experiment {
   factor: 'preset' | 'code' | 'gamma' | 'batch' | 'optimiser' | 'tolerance' | 'interval' | 'iterations'
@@ -101,6 +103,10 @@ export function experiments(base: ModelOptions): Experiment[] {
   return all.filter(({ factor, options }) => factor === 'preset' || JSON.stringify(options) !== preset)
 }
 
+/** In the folder of the experiments: finished rows, and the result when all are done. */
+const JOURNAL = 'journal.ndjson'
+const RESULT = 'experiments.json'
+
 export interface ExperimentsRequest {
   history: History
   /** Preset `report`, with whatever the configuration changes. */
@@ -126,21 +132,31 @@ export async function runExperiments(request: ExperimentsRequest): Promise<Exper
     const { labels, features } = await labelledWindows(prepared)
     await checkRows(rows, labels.length, k)
     const list = experiments(base)
-    const store = ExperimentStore.open<ExperimentRow>(out, {
-      fingerprint: prepared.fingerprint,
-      seed: training.seed,
-      preset: base,
+    const journal = openJournal(out, {
+      windows: prepared.fingerprint,
+      seed: String(training.seed),
+      preset: JSON.stringify(base),
     })
     const trial = { rows, labels, compared: new MemoryRows(features, rows.features), seed: training.seed }
-    let done = list.filter((experiment) => store.rows.has(nameOf(experiment))).length
-    for (const [key, group] of Map.groupBy(list, ({ options }) => autoencoderKey(options))) {
-      const open = group.filter((experiment) => !store.rows.has(nameOf(experiment)))
-      for (const experiment of open) {
-        const named = titled(progress, `${++done} of ${list.length}, ${nameOf(experiment)}: `)
-        const row = await run(experiment, trial, store, key, named, signal)
-        store.add(nameOf(experiment), row)
+    const found = list.map((_, number) => journal.find(number, 0)?.row)
+    let done = found.filter((row) => row !== undefined).length
+    const groups = Map.groupBy(list.entries(), ([, { options }]) => pretrainingKey(options))
+    try {
+      for (const [key, group] of groups) {
+        for (const [number, experiment] of group) {
+          if (found[number] !== undefined) continue
+          const named = titled(
+            progress,
+            `${++done} of ${list.length}, ${experiment.factor} ${experiment.value}: `,
+          )
+          const row = await run(experiment, trial, { out, key }, named, signal)
+          journal.append({ trial: number, rung: 0, row })
+          found[number] = row
+        }
+        removePretraining(out, key)
       }
-      store.removePretraining(key)
+    } finally {
+      journal.close()
     }
     const result: Experiments = {
       node: history.nodes[0] ?? '',
@@ -152,13 +168,30 @@ export async function runExperiments(request: ExperimentsRequest): Promise<Exper
       features: rows.features,
       k,
       seed: training.seed,
-      rows: list.flatMap((experiment) => store.rows.get(nameOf(experiment)) ?? []),
+      rows: found.filter((row) => row !== undefined),
     }
-    store.finish(result)
+    const path = join(out, RESULT)
+    writeFileSync(`${path}.tmp`, `${JSON.stringify(result, null, 2)}\n`)
+    renameSync(`${path}.tmp`, path)
     return result
   } finally {
     await prepared.release()
   }
+}
+
+/** A line of the journal. */
+interface Finished extends ResultKey {
+  row: ExperimentRow
+}
+
+/** @throws where the folder holds something else, or experiments on other windows or with other options. */
+function openJournal(out: string, identity: Record<string, string>): Journal<Finished> {
+  const path = join(out, JOURNAL)
+  if (!existsSync(path) && existsSync(out) && readdirSync(out).length > 0) {
+    throw new Error(`${out} is not empty and holds no ${JOURNAL}; experiments need a folder of their own`)
+  }
+  mkdirSync(out, { recursive: true })
+  return Journal.open<Finished>(path, identity)
 }
 
 interface Trial {
@@ -173,16 +206,15 @@ interface Trial {
 async function run(
   { factor, value, options }: Experiment,
   trial: Trial,
-  store: ExperimentStore<ExperimentRow>,
-  key: string,
+  { out, key }: { out: string; key: string },
   progress: Progress,
   signal: AbortSignal | undefined,
 ): Promise<ExperimentRow> {
   try {
-    let pretraining = store.pretraining(key)
+    let pretraining = findPretraining(out, key)
     if (pretraining === null) {
       pretraining = await pretrain(trial.rows, options, trial.seed, progress, signal)
-      store.keepPretraining(key, pretraining)
+      keepPretraining(out, key, pretraining)
     }
     return {
       factor,
@@ -221,15 +253,6 @@ async function judge(
     pretrainError: pretraining.losses.at(-1) ?? Number.NaN,
     seconds: { pretraining: pretraining.seconds, clustering: seconds },
   }
-}
-
-function nameOf({ factor, value }: Pick<Experiment, 'factor' | 'value'>): string {
-  return `${factor} ${value}`
-}
-
-/** Equal for experiments that can share an autoencoder. */
-function autoencoderKey({ hidden, code, pretrain }: ModelOptions): string {
-  return createHash('sha256').update(JSON.stringify({ hidden, code, pretrain })).digest('hex').slice(0, 12)
 }
 
 function titled(progress: Progress, title: string): Progress {
