@@ -24,8 +24,10 @@ export function fitEcod(train: Float32Array, n: number, d: number): Baseline {
       const { sorted, skew } = columns[j]!
       const x = row[j]!
       if (!Number.isFinite(x)) return Number.NaN
-      const l = surprise[countBelow(sorted, x, true)]!
-      const r = surprise[n - countBelow(sorted, x, false)]!
+      const below = countBelow(sorted, x, false)
+      const atMost = sorted[below] === x ? countBelow(sorted, x, true) : below // equal values are rare but for constants
+      const l = surprise[atMost]!
+      const r = surprise[n - below]!
       left += l
       right += r
       skewed += skew < 0 ? l : r
