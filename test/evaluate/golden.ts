@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** Made by test/compare/clustering.py. */
+/** Made by test/compare/clustering_golden.py. */
 interface Golden {
   agreement: {
     name: string

@@ -1,7 +1,7 @@
 """Golden values of the clustering metrics and baselines, from scikit-learn (development only).
 
     python3 -m venv /tmp/sklearn && /tmp/sklearn/bin/pip install scikit-learn==1.9.1
-    /tmp/sklearn/bin/python test/compare/clustering.py > test/evaluate/clustering.golden.json
+    /tmp/sklearn/bin/python test/compare/clustering_golden.py > test/evaluate/clustering.golden.json
 """
 
 import json
@@ -93,4 +93,5 @@ def main():
     print(json.dumps({"scikit-learn": sklearn.__version__, "agreement": cases, "baselines": fitted}))
 
 
-main()
+if __name__ == "__main__":
+    main()
