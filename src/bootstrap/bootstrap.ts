@@ -4,11 +4,13 @@ import type { Catalogue } from '../examon/catalogue.ts'
 import type { History } from '../history/types.ts'
 import { checkReplaceable } from '../model/bundle.ts'
 import { ModelError } from '../model/errors.ts'
+import { chooseFeatures } from './features.ts'
 import { openPrepared, type Prepared, prepare, unfitReason } from './prepare.ts'
-import { modelOptions } from './presets.ts'
+import { modelOptions, windowOptions } from './presets.ts'
 import type { Progress } from './progress.ts'
 import { type BootstrapResult, publish } from './publish.ts'
 import { trainModel } from './train.ts'
+import { checkFits, openOldModel, warmOptions } from './warm.ts'
 import { openWorkspace, type Workspace } from './workspace.ts'
 
 export interface BootstrapRequest {
@@ -16,6 +18,8 @@ export interface BootstrapRequest {
   catalogue: Catalogue | null
   training: TrainingConfig
   out: string
+  /** Folder of a bundle whose network and centres the training starts from. */
+  from?: string | undefined
   progress: Progress
   signal?: AbortSignal
 }
@@ -27,6 +31,10 @@ export interface BootstrapRequest {
 export async function bootstrap(request: BootstrapRequest): Promise<BootstrapResult> {
   const { training, out, progress, signal } = request
   checkReplaceable(out)
+  const old = request.from === undefined ? undefined : openOldModel(request.from)
+  if (old !== undefined) {
+    checkFits(old, chooseFeatures(request.history, request.catalogue, windowOptions(training)), training)
+  }
   const workspace = openWorkspace(out)
   let keep = false
   try {
@@ -34,13 +42,15 @@ export async function bootstrap(request: BootstrapRequest): Promise<BootstrapRes
     keep = true
     try {
       const { rows, fingerprint } = prepared
-      const options = modelOptions(training, rows.features, rows.rows)
+      const cold = modelOptions(training, rows.features, rows.rows)
+      const options = old === undefined ? cold : warmOptions(cold, old, training)
       const trained = await trainModel(rows, options, training.seed, progress, {
         signal,
         directory: prepared.directory,
+        warm: old?.start,
         checkpoint: { path: workspace.state, rows: fingerprint },
       })
-      const result = await publish(prepared, trained, { training, out, progress, signal })
+      const result = await publish(prepared, trained, { training, out, progress, signal, old })
       keep = false
       return result
     } finally {

@@ -4,9 +4,9 @@ import { type Calibrated, type CalibrationWindows, calibrate } from '../detect/c
 import { SCORE_ROWS, Scorer, type Scores } from '../model/scorer.ts'
 import { EVIDENCE, scoringGraph } from '../model/scoring.ts'
 import type { PartBlock, WindowStore } from '../windows/store.ts'
+import { drawNodes } from './draw.ts'
 import type { Prepared } from './prepare.ts'
 import { learnProfiles, scoreWindows } from './profiles.ts'
-import { drawNodes } from './reference.ts'
 import { calibrationPart, type Selection } from './select.ts'
 import type { Trained } from './train.ts'
 

@@ -4,15 +4,17 @@ import { SCALE_WEIGHTS } from '../detect/memory.ts'
 import { fitPca } from '../evaluate/baselines/pca.ts'
 import { writeBundle } from '../model/bundle.ts'
 import type { Clustered } from '../model/dec.ts'
-import type { Guard } from '../model/manifest.ts'
+import type { Guard, Moved } from '../model/manifest.ts'
 import type { Rows } from '../model/rows.ts'
 import { EVIDENCE } from '../model/scoring.ts'
 import { calibrateModel } from './calibrate.ts'
 import { checkGuards } from './guards.ts'
+import { whatMoved } from './moved.ts'
 import type { Prepared } from './prepare.ts'
 import type { Progress } from './progress.ts'
 import { drawReference } from './reference.ts'
 import type { Trained } from './train.ts'
+import type { OldModel } from './warm.ts'
 
 export interface BootstrapResult {
   out: string
@@ -26,6 +28,8 @@ export interface BootstrapResult {
   dec: { iterations: number; stopped: Clustered['stopped'] }
   threshold: number
   guards: Guard[]
+  /** What a retraining has changed. */
+  moved?: Moved
 }
 
 /** PCA for the guard looks at this many training windows at most. */
@@ -42,7 +46,15 @@ export async function publish(
     out,
     progress,
     signal,
-  }: { training: TrainingConfig; out: string; progress: Progress; signal?: AbortSignal | undefined },
+    old,
+  }: {
+    training: TrainingConfig
+    out: string
+    progress: Progress
+    signal?: AbortSignal | undefined
+    /** The model that the training started from. */
+    old?: OldModel | undefined
+  },
 ): Promise<BootstrapResult> {
   const { schema, store, selection, scaler, rows } = prepared
   const { network, dec, options, losses, meanPredictor } = trained
@@ -65,6 +77,8 @@ export async function publish(
     options,
   })
   signal?.throwIfAborted()
+  const moved =
+    old === undefined ? undefined : await whatMoved(old, prepared, trained, model, calibration.threshold)
   const reference = await drawReference(store, scaler, selection)
   const version = writeBundle(out, {
     manifest: {
@@ -91,6 +105,7 @@ export async function publish(
         baselineErrors: { meanPredictor, pca },
         updates: dec.updates,
         stopped: dec.stopped,
+        ...(moved === undefined ? {} : { moved }),
       },
       calibration: {
         windows: calibration.windows,
@@ -130,6 +145,7 @@ export async function publish(
     dec: { iterations: dec.updates.at(-1)?.iteration ?? 0, stopped: dec.stopped },
     threshold: calibration.threshold,
     guards,
+    ...(moved === undefined ? {} : { moved }),
   }
 }
 

@@ -4,8 +4,10 @@ import { bootstrap } from '../bootstrap/bootstrap.ts'
 import type { Progress } from '../bootstrap/progress.ts'
 import { workspaceOf } from '../bootstrap/workspace.ts'
 import { defaultConfig, loadConfig } from '../config/load.ts'
+import { renderTable } from '../evaluate/table.ts'
 import { loadCatalogue } from '../examon/catalogue.ts'
 import { openHistory } from '../history/history.ts'
+import type { Moved } from '../model/manifest.ts'
 import { errorText } from './errors.ts'
 import { interruptible } from './interrupt.ts'
 import { createProgress } from './output.ts'
@@ -15,6 +17,7 @@ interface Options {
   out: string
   config?: string
   catalogue?: string
+  from?: string
   preset?: 'default' | 'report'
   seed?: number
   json?: boolean
@@ -31,6 +34,7 @@ Examples:
   $ examon-dec bootstrap --history 'history/*.parquet' --out models/mine
   $ examon-dec bootstrap --history 'exadata/**/*.parquet' --catalogue config/marconi100.catalogue.yaml --out models/m100
   $ examon-dec bootstrap --history r206n05.parquet --preset report --out models/r206n05
+  $ examon-dec bootstrap --history 'newer/*.parquet' --from models/mine --out models/mine
   $ examon-dec bootstrap --config config/marconi100.yaml --history 'history/*.parquet' --out models/m100 --json`
 
 /** `bootstrap`: history to model bundle. */
@@ -52,6 +56,10 @@ export function bootstrapCommand(): Command {
         '--preset <name>',
         'overrides training.preset: sizes that grow with the data, or the published report',
       ).choices(['default', 'report']),
+    )
+    .option(
+      '--from <dir>',
+      'bundle to start from, for periodic retraining: its network and centres, fewer epochs, and a table of what moved',
     )
     .option('--seed <n>', 'overrides training.seed; same seed, history and machine: same bundle', seed)
     .option('--json', 'print the result as JSON on stdout')
@@ -77,6 +85,7 @@ async function run(options: Options): Promise<void> {
         catalogue,
         training,
         out: options.out,
+        from: options.from,
         progress,
         signal,
       })
@@ -84,7 +93,8 @@ async function run(options: Options): Promise<void> {
         if (guard.result === 'warning') process.stderr.write(`warning: ${guard.message}\n`)
       }
       if (options.json === true) process.stdout.write(`${JSON.stringify(result)}\n`)
-      else process.stderr.write(`bundle ${result.out}, model ${result.version}\n`)
+      else if (result.moved !== undefined) process.stdout.write(`${describeMoved(result.moved)}\n`)
+      if (options.json !== true) process.stderr.write(`bundle ${result.out}, model ${result.version}\n`)
       await report(result.out, progress, signal)
     } finally {
       history.close()
@@ -96,6 +106,40 @@ async function run(options: Options): Promise<void> {
     }
     throw error
   })
+}
+
+/** What a retraining has changed, as tables. */
+function describeMoved({ from, windows, error, threshold, changedMode, modes, ranges }: Moved): string {
+  const facts = [
+    ['mean squared residual, scaled units', error.before, error.after],
+    ['threshold, spreads', threshold.before, threshold.after],
+  ]
+  const what = renderTable(
+    [{ title: 'what' }, { title: 'before', decimals: 4 }, { title: 'after', decimals: 4 }],
+    facts,
+  )
+  const ofModes = renderTable(
+    [
+      { title: 'mode' },
+      { title: 'was mode' },
+      { title: 'share before', decimals: 3 },
+      { title: 'share after', decimals: 3 },
+      { title: 'centre moved, spreads', decimals: 2 },
+    ],
+    modes.map(({ mode, was, shareBefore, shareAfter, moved }) => [mode, was, shareBefore, shareAfter, moved]),
+  )
+  const span = ([low, high]: [number, number]): string => `${low.toPrecision(4)} … ${high.toPrecision(4)}`
+  const ofRanges = renderTable(
+    [
+      { title: 'range of the fleet' },
+      { title: 'before' },
+      { title: 'after' },
+      { title: 'change', decimals: 2 },
+    ],
+    ranges.map(({ feature, before, after, change }) => [feature, span(before), span(after), change]),
+  )
+  const share = `${(100 * changedMode).toFixed(1)} % of the windows have changed their mode`
+  return `from model ${from}, on ${windows} windows of the new training: ${share}\n\n${what}\n\n${ofModes}\n\n${ofRanges}`
 }
 
 /** Pictures of the training within the bundle's folder. The bundle is complete by now: a failure is only told. */

@@ -22,6 +22,36 @@ const FeatureSchemaSchema = Type.Object({
   transforms: Type.Array(Type.Enum(['none', 'log1p'])),
 })
 
+const change = Type.Object({ before: Type.Number(), after: Type.Number() })
+const pair = Type.Tuple([Type.Number(), Type.Number()])
+
+/** What a retraining has changed, seen on `windows` windows of the new training. */
+export const MovedSchema = Type.Object({
+  /** Version of the model that it started from. */
+  from: Type.String(),
+  windows: count,
+  /** Mean squared residual a feature, each in the scaled units of its model. */
+  error: change,
+  threshold: change,
+  /** Share of the windows whose mode is not the one that theirs was matched with. */
+  changedMode: Type.Number(),
+  modes: Type.Array(
+    Type.Object({
+      mode: count,
+      /** The old mode that most of its windows had. */
+      was: count,
+      shareBefore: Type.Number(),
+      shareAfter: Type.Number(),
+      /** Distance between the two centres by the spread of the new mode's codes around its centre. */
+      moved: Type.Number(),
+    }),
+  ),
+  /** The fleet's ranges that changed most, in raw units; `change` is that of both ends, by the old range. */
+  ranges: Type.Array(
+    Type.Object({ feature: Type.String(), before: pair, after: pair, change: Type.Number() }),
+  ),
+})
+
 const TrainingSchema = Type.Object({
   preset: Type.Enum(['default', 'report']),
   seed: count,
@@ -51,6 +81,8 @@ const TrainingSchema = Type.Object({
     }),
   ),
   stopped: Type.Enum(['tolerance', 'max_iterations']),
+  /** Of a model that started from another one. */
+  moved: Type.Optional(MovedSchema),
 })
 
 export const GuardSchema = Type.Object({
@@ -105,4 +137,5 @@ export const ManifestSchema = Type.Object({
 })
 
 export type Manifest = Type.Static<typeof ManifestSchema>
+export type Moved = Type.Static<typeof MovedSchema>
 export type Guard = Type.Static<typeof GuardSchema>

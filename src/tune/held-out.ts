@@ -1,6 +1,7 @@
 /** What a criterion looks at: windows after those that train. */
+
+import { drawNodes } from '../bootstrap/draw.ts'
 import type { Prepared } from '../bootstrap/prepare.ts'
-import { drawNodes } from '../bootstrap/reference.ts'
 import { calibrationPart } from '../bootstrap/select.ts'
 import { SCORE_ROWS } from '../model/scorer.ts'
 import type { PartBlock } from '../windows/store.ts'

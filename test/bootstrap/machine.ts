@@ -16,6 +16,8 @@ export interface HistoryOptions {
   load?: string
   /** Further columns. */
   extra?: string
+  /** Factor on the speed of the fan. */
+  fan?: number
 }
 
 /** Minutes at a time in one operating mode; no multiple of the window, so that mixed windows occur. */
@@ -23,7 +25,7 @@ const PHASE = 170
 
 /** Writes `hours` of five metrics a minute of nodes r1n1 and r1n2, and returns the file. */
 export function writeMachine(options: HistoryOptions = {}): Promise<string> {
-  const { hours = 72, label = null, load = `((i // ${PHASE} + n) % 2)`, extra = '' } = options
+  const { hours = 72, label = null, load = `((i // ${PHASE} + n) % 2)`, extra = '', fan = 1 } = options
   const noise = (salt: number): string => `(hash(i * 1009 + n * 31 + ${salt}) % 1000 / 1000.0 - 0.5)`
   return write(
     folder(),
@@ -31,7 +33,7 @@ export function writeMachine(options: HistoryOptions = {}): Promise<string> {
     `SELECT make_timestamp_ms(1767225600000 + i * 60000) AS timestamp, 'r1n' || (n + 1) AS node,
       100 + 900 * load + 40 * ${noise(1)} AS power, 40 + 25 * load + 3 * ${noise(2)} AS cpu_temp,
       20 + 2 * sin(i / 700.0) + 0.5 * ${noise(3)} AS ambient, 90 * load + 5 + 4 * ${noise(4)} AS cpu_user,
-      5000 + 3000 * load + 200 * ${noise(5)} AS fan${extra}${label === null ? '' : `, ${label} AS label`}
+      ${fan} * (5000 + 3000 * load + 200 * ${noise(5)}) AS fan${extra}${label === null ? '' : `, ${label} AS label`}
      FROM (SELECT i, n, ${load} AS load FROM range(${hours * 60}) t(i), range(2) s(n)) ORDER BY i, n`,
   )
 }
