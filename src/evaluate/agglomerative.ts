@@ -93,16 +93,8 @@ function chain(distances: Condensed, n: number, signal: AbortSignal | undefined)
     const tip = path[path.length - 1]!
     const before = path[path.length - 2] ?? -1
     // The one before wins ties, or equal distances would send the chain round in circles.
-    let nearest = before
-    let least = before < 0 ? Infinity : values[distances.index(tip, before)]!
-    for (let j = 0; j < n; j++) {
-      if (sizes[j] === 0 || j === tip) continue
-      const distance = values[distances.index(tip, j)]!
-      if (distance < least) {
-        least = distance
-        nearest = j
-      }
-    }
+    const least = before < 0 ? Infinity : values[distances.index(tip, before)]!
+    const nearest = nearestBelow(distances, sizes, tip, least) ?? before
     if (nearest !== before) {
       path.push(nearest)
       continue
@@ -112,6 +104,26 @@ function chain(distances: Condensed, n: number, signal: AbortSignal | undefined)
     merges.push({ a: tip, b: before, height: least })
   }
   return merges
+}
+
+/** The cluster nearest to `tip` among those nearer than `least`; null where there is none. */
+function nearestBelow(distances: Condensed, sizes: Float64Array, tip: number, least: number): number | null {
+  const { values } = distances
+  const n = sizes.length
+  let nearest: number | null = null
+  let bound = least
+  // Pairs (j, tip) above stand ever closer below each other, pairs (tip, j) side by side; all are within the triangle.
+  for (let j = 0, at = tip - 1; j < tip; at += n - 2 - j, j++) {
+    if (sizes[j] === 0 || values[at]! >= bound) continue
+    bound = values[at]!
+    nearest = j
+  }
+  for (let j = tip + 1, at = distances.base(tip) + j; j < n; at++, j++) {
+    if (sizes[j] === 0 || values[at]! >= bound) continue
+    bound = values[at]!
+    nearest = j
+  }
+  return nearest
 }
 
 /** Lance–Williams for Ward's squared distances: cluster `b` becomes the union of both, `a` is gone. */
