@@ -2,7 +2,7 @@
  * How well windows are told apart on real servers and services: for each, a model is trained on the train file with default
  * settings and judged on the test file beside the baselines, which see the same windows. Prints the tables of docs/evaluation.md.
  *
- *     npx node test/compare/detection.ts [--seed N] [--json FILE]
+ *     npx node test/compare/detection.ts [--seeds N] [--json FILE]
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -34,28 +34,40 @@ const DATA_SETS = [
   },
 ]
 
-const { values } = parseArgs({ options: { seed: { type: 'string' }, json: { type: 'string' } } })
+const { values } = parseArgs({
+  options: { seeds: { type: 'string', default: '5' }, json: { type: 'string' } },
+})
 const config = defaultConfig()
-const training = { ...config.training, seed: Number(values.seed ?? config.training.seed) }
+const { training } = config
+const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => training.seed + i)
 const place = mkdtempSync(join(tmpdir(), 'examon-dec-detection-'))
 const WINDOWS = { everySeconds: training.every ?? training.window, lengthSeconds: training.window }
-const results: Record<string, Summary> = {}
+/** By data set, one summary a seed. */
+const results: Record<string, Summary[]> = {}
 
 try {
-  console.log(`${machine()}; seed ${training.seed}; ${new Date().toISOString().slice(0, 10)}`)
+  console.log(`${machine()}; ${new Date().toISOString().slice(0, 10)}`)
   for (const { name, title, entities } of DATA_SETS) {
     const folder = sharedData(name)
     if (folder === null) continue
     const started = performance.now()
-    const details: EvaluationDetail[] = []
-    for (const entity of entities) details.push(await judge(join(folder, entity)))
-    const summary = await summarise(gathered(details), entities, WINDOWS)
-    results[name] = summary
+    const summaries: Summary[] = []
+    for (const seed of seeds) {
+      const details: EvaluationDetail[] = []
+      for (const entity of entities) details.push(await judge(join(folder, entity), seed))
+      summaries.push(await summarise(gathered(details), entities, WINDOWS))
+    }
+    const [summary] = summaries
+    if (summary === undefined) throw new Error('--seeds must be at least 1')
+    results[name] = summaries
     const minutes = ((performance.now() - started) / 60_000).toFixed(1)
-    console.log(`\n## ${title}\n\nMeans over them; ${minutes} minutes to train and evaluate.\n`)
+    console.log(`\n### ${title}\n\nMeans over them, seed ${training.seed}:\n`)
     console.log(meansTable(summary))
-    console.log(`\nAUROC / average precision of each:\n`)
+    console.log(`\nMeans over them, with ${seeds.length} seeds:\n`)
+    console.log(seedTable(summaries))
+    console.log(`\nAUROC / average precision of each, seed ${training.seed}:\n`)
     console.log(entityTable(summary, entities))
+    console.log(`\n${minutes} minutes to train and evaluate`)
   }
   if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(results))
 } finally {
@@ -63,11 +75,11 @@ try {
 }
 
 /** Trains on `<path>.train.parquet` and judges `<path>.test.parquet`. */
-async function judge(path: string): Promise<EvaluationDetail> {
+async function judge(path: string, seed: number): Promise<EvaluationDetail> {
   const out = join(place, 'model')
   const train = await openHistory([`${path}.train.parquet`])
   const progress = { step: () => ({ advance() {}, finish() {} }) }
-  await bootstrap({ history: train, catalogue: null, training, out, progress })
+  await bootstrap({ history: train, catalogue: null, training: { ...training, seed }, out, progress })
   train.close()
   const test = await openHistory([`${path}.test.parquet`])
   try {
@@ -123,6 +135,24 @@ function meansTable({ detectors, differences }: Summary): string {
     'AP of DEC less its (95 %)',
   ]
   return markdown(titles, rows)
+}
+
+/** Mean and range over the seeds, of detectors in which chance has a part. */
+function seedTable(summaries: readonly Summary[]): string {
+  const rows = (summaries[0]?.detectors ?? []).flatMap(({ detector }, d) => {
+    const cell = (pick: (figures: Figures) => number | null): string => {
+      const found = summaries.flatMap(({ detectors }) => {
+        const figures = detectors[d]?.mean
+        return figures === undefined ? [] : (pick(figures) ?? [])
+      })
+      const [least, most] = [Math.min(...found), Math.max(...found)]
+      const mean = found.reduce((a, b) => a + b, 0) / found.length
+      return least === most ? '' : `${fixed(mean, 3)} (${fixed(least, 3)}–${fixed(most, 3)})`
+    }
+    const cells = [cell((f) => f.auroc), cell((f) => f.averagePrecision), cell((f) => f.bestF1)]
+    return cells.every((text) => text === '') ? [] : [[detector, ...cells]]
+  })
+  return markdown(['detector', 'AUROC (range)', 'AP (range)', 'best F1 (range)'], rows)
 }
 
 function entityTable({ detectors }: Summary, entities: readonly string[]): string {
