@@ -179,7 +179,9 @@ async function cluster(run: Run, layers: readonly Layer[], losses: number[]): Pr
       },
     },
   )
-  step.finish(`${dec.updates.at(-1)?.iteration ?? 0} iterations, stopped by ${dec.stopped}`)
+  const last = dec.updates.at(-1)
+  const ended = last === undefined ? '' : `, ${describeUpdate(last)}`
+  step.finish(`${last?.iteration ?? 0} iterations, stopped by ${dec.stopped}${ended}`)
   return dec
 }
 

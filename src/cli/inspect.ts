@@ -49,6 +49,9 @@ function describe({ version, manifest }: Bundle): string {
       'left out',
       `${training.leftOut.anomalous} labelled anomalous, ${training.leftOut.coverage} thinly covered`,
     ],
+    ...(training.moved === undefined
+      ? []
+      : [['started from', `model ${training.moved.from}`] as [string, string]]),
     ['preset, seed', `${training.preset}, ${training.seed}`],
     [
       'autoencoder',

@@ -36,6 +36,18 @@ test('too little to train on', async () => {
   })
 })
 
+test('a single window', async () => {
+  await refused(
+    await writeMachine({ hours: 0.25 }),
+    {
+      code: 'too_little_data',
+      message:
+        '2 windows are left to train on, at least 50 are needed (2 windows in the history, 0 of them labelled anomalous and 0 with too few samples); give more history',
+    },
+    { holdout: 0 },
+  )
+})
+
 test('too little to calibrate on', async () => {
   await refused(
     await writeMachine({ hours: 10 }),

@@ -4,7 +4,7 @@
  * part of the epochs. Prints the error of the network on its training windows, the time of the training, and the AUROC
  * on the test file; means over the entities, and over the seeds.
  *
- *     npx node test/compare/warm.ts [--seeds 1]
+ *     npx node test/compare/warm.ts [--seeds 1] [--entities smd/machine-1-6,js2/service0]
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -38,7 +38,12 @@ interface Outcome {
   auroc: number
 }
 
-const { values } = parseArgs({ options: { seeds: { type: 'string', default: '1' } } })
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '1' },
+    entities: { type: 'string', default: ENTITIES.join() },
+  },
+})
 const config = defaultConfig()
 const place = mkdtempSync(join(tmpdir(), 'examon-dec-warm-'))
 const progress = { step: () => ({ advance() {}, finish() {} }) }
@@ -103,7 +108,7 @@ async function judge(bundle: string, file: string): Promise<number> {
 
 const outcomes = SHARES.map((): Outcome[] => [])
 try {
-  for (const entity of ENTITIES) {
+  for (const entity of values.entities.split(',')) {
     const path = sharedData(`${entity}.train.parquet`)
     if (path === null) continue
     const first = await cut(path, 0, SPAN, join(place, 'first.parquet'))
@@ -124,7 +129,9 @@ try {
 const mean = (list: Outcome[], of: (one: Outcome) => number): number =>
   list.reduce((sum, one) => sum + of(one), 0) / list.length
 const cold = mean(outcomes[0] ?? [], ({ error }) => error)
-console.log(`${machine()}; ${values.seeds} seeds; ${new Date().toISOString().slice(0, 10)}`)
+console.log(
+  `${machine()}; ${values.entities}; ${values.seeds} seeds; ${new Date().toISOString().slice(0, 10)}`,
+)
 console.log(
   renderTable(
     [

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { trainAutoencoder } from '../../src/model/autoencoder.ts'
-import { type Clustered, type ClusterOptions, trainDec } from '../../src/model/dec.ts'
+import { type Clustered, type ClusterOptions, type DecState, trainDec } from '../../src/model/dec.ts'
 import { createNetwork, type Layer } from '../../src/model/network.ts'
 import { createRandom } from '../../src/model/random.ts'
 import { encode, rowsOf, softAssignment, toParameters } from './formulas.ts'
@@ -164,4 +164,37 @@ test('a signal stops it between two steps', async () => {
   )
   await assert.rejects(run, { name: 'AbortError' })
   assert.deepEqual(updates, [0, 10, 20])
+})
+
+for (const shuffle of [true, false]) {
+  test(`handed in again, a state goes on to the same bits, ${shuffle ? 'shuffled' : 'in order'}`, async () => {
+    // 360 rows in batches of 50: an update every 10 steps falls into the middle of a pass, and a pass ends short.
+    const options = { ...OPTIONS, shuffle, tolerance: 0, maxIterations: 45 }
+    const states: DecState[] = []
+    const again = (state?: DecState): Promise<Clustered> =>
+      withRows(D, X, (rows) =>
+        trainDec(rows, NETWORK, pretrained, options, createRandom(state === undefined ? 5 : 6), nothing, {
+          state,
+          onState: (stateOf) => states.push(structuredClone(stateOf())),
+        }),
+      )
+    const whole = await again()
+    assert.deepEqual(
+      states.map(({ iteration }) => iteration),
+      [0, 10, 20, 30, 40],
+    )
+    for (const state of [...states]) assert.deepEqual(await again(state), whole)
+  })
+}
+
+test('given centres are started from in place of those of k-means', async () => {
+  const states: DecState[] = []
+  const centres = Float32Array.from({ length: 9 }, (_, i) => i / 9)
+  await withRows(D, X, (rows) =>
+    trainDec(rows, NETWORK, pretrained, { ...OPTIONS, maxIterations: 1 }, createRandom(1), nothing, {
+      centres,
+      onState: (stateOf) => states.push(structuredClone(stateOf())),
+    }),
+  )
+  assert.deepEqual(states[0]?.trainer.tensors.centres, centres)
 })
