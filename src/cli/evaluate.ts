@@ -9,6 +9,7 @@ import { type Bundle, openBundle } from '../model/bundle.ts'
 import { UsageError } from './errors.ts'
 import { runReport } from './evaluate-report.ts'
 import { interruptible } from './interrupt.ts'
+import { createProgress } from './output.ts'
 
 interface Options {
   model?: string
@@ -17,6 +18,8 @@ interface Options {
   train?: string[]
   config?: string
   nodes?: boolean
+  report?: string
+  pictures?: string
   json?: boolean
 }
 
@@ -31,8 +34,13 @@ bundle keeps up to 2,048 of each, evenly drawn. --train takes them from the mode
 
 Examples:
   $ examon-dec evaluate --model models/mine --history 'test/*.parquet'
-  $ examon-dec evaluate --model models/mine --history test.parquet --json | jq '.detectors[] | {detector, auroc: .pooled.auroc}'
-  $ examon-dec evaluate --model models/mine --history 'test/*.parquet' --train 'history/*.parquet'
+      const fitting =
+        options.train === undefined ? undefined : await trainingWindows(bundle, options.train, signal)
+      const result = await evaluate(bundle, history, detectorOptions(config.detect), {
+        signal,
+        ...(fitting === undefined ? {} : { fitting }),
+      })
+      const { evaluation } = result
   $ examon-dec evaluate --preset report --history r206n05.parquet`
 
 /** `evaluate`: labelled history against the model and the baselines. */
@@ -53,6 +61,8 @@ export function evaluateCommand(): Command {
     )
     .option('--config <file>', 'configuration; its section `detect` is read, with a preset `training`')
     .option('--nodes', "print the model's figures for each node too")
+    .option('--report <file>', 'write one self-contained page with all pictures and figures')
+    .option('--pictures <dir>', 'write every picture as an SVG file into this folder')
     .option('--json', 'print all figures as JSON on stdout')
     .addHelpText('after', HELP)
     .action(run)
@@ -72,11 +82,21 @@ async function run(options: Options): Promise<void> {
         signal,
         ...(fitting === undefined ? {} : { fitting }),
       })
+=======
+      const result = await evaluate(bundle, history, detectorOptions(config.detect), { signal })
+      const { evaluation } = result
+>>>>>>> d2d2654 (evaluate --report and --pictures)
       const text =
         options.json === true
           ? `${JSON.stringify(evaluation)}\n`
           : evaluationText(evaluation, options.nodes === true)
       process.stdout.write(text)
+      if (options.report !== undefined || options.pictures !== undefined) {
+        // Loaded here: the libraries that draw take a while, and nothing else needs them.
+        const { writeEvaluationReport } = await import('../evaluate/pictures/report.ts')
+        const { report, pictures } = options
+        await writeEvaluationReport(bundle, result, { report, pictures, progress: createProgress(), signal })
+      }
     } finally {
       history.close()
     }

@@ -1,14 +1,16 @@
 /** ROC and precision against recall of the model's detector among its baselines. */
 import type { TopLevelSpec } from 'vega-lite'
+import type { EvaluationDetail } from '../detail.ts'
+import { CONSTANT_NAME } from '../evaluate.ts'
 import { auroc, averagePrecision, descend, splitByLabel } from '../metrics.ts'
+import type { Column } from '../windows.ts'
 import { fraction, percent } from './numbers.ts'
 import type { Picture } from './render.ts'
 import { GREY, haloed, INK, type Layer, MUTED, NARROW, VERMILLION } from './style.ts'
 
-/** Scores of one detector; NaN where it did not score. */
-export interface Ranked {
-  name: string
-  score: Float64Array
+/** ROC or precision against recall, with a sentence on how to read it. */
+export interface CurvePicture extends Picture {
+  caption: string
 }
 
 interface Curve {
@@ -23,11 +25,11 @@ interface Curve {
 const MOST_POINTS = 300
 
 /**
- * Two pictures: ROC, and precision against recall. `label`: 1 anomalous, 0 normal, others are left out. The model
- * stands out, the baseline with the largest area beside it; the others are grey. Empty when only one class is there.
+ * Two pictures: ROC, and precision against recall, over all windows. The model (the first of the scores) stands out,
+ * the baseline with the largest area beside it; the others are grey. Empty when only one class was scored.
  */
-export function curvePictures(model: Ranked, baselines: readonly Ranked[], label: Int8Array): Picture[] {
-  const all = [model, ...baselines].map((ranked) => sweep(ranked, label))
+export function curvePictures({ scores, label }: Pick<EvaluationDetail, 'scores' | 'label'>): CurvePicture[] {
+  const all = scores.filter(({ name }) => name !== CONSTANT_NAME).map((column) => sweep(column, label))
   const first = all[0]
   if (first === null || first === undefined) return []
   const { positives, negatives } = first
@@ -47,6 +49,8 @@ export function curvePictures(model: Ranked, baselines: readonly Ranked[], label
       ],
       chanceText: 'chance',
       namesAt: 'bottom',
+      caption:
+        'Every threshold at once: how much of what is anomalous is flagged, at the price of how much of what is normal. Nearer the upper left corner is better.',
     }),
     picture({
       name: 'precision-recall',
@@ -61,6 +65,8 @@ export function curvePictures(model: Ranked, baselines: readonly Ranked[], label
       ],
       chanceText: `chance: ${percent(base)} of the windows are anomalous`,
       namesAt: 'top',
+      caption:
+        'Every threshold at once: how many of the flags are right when so much is found. It tells more than ROC where anomalies are rare.',
     }),
   ]
 }
@@ -73,7 +79,7 @@ interface Swept {
 }
 
 /** Both curves in one pass over the thresholds, from the highest down. Null when one class is missing. */
-function sweep({ name, score }: Ranked, label: Int8Array): Swept | null {
+function sweep({ name, score }: Column, label: Int8Array): Swept | null {
   const classes = splitByLabel(score, label)
   const positives = classes.anomalous.length
   const negatives = classes.normal.length
@@ -123,7 +129,8 @@ function picture(options: {
   chance: { x: number; y: number }[]
   chanceText: string
   namesAt: 'top' | 'bottom'
-}): Picture {
+  caption: string
+}): CurvePicture {
   const { curves, area } = options
   const [model, ...baselines] = curves as [Curve, ...Curve[]] // the caller gives at least the model's
   const ranked = baselines.toSorted((a, b) => b.area - a.area)
@@ -196,7 +203,13 @@ function picture(options: {
     ],
   }
   const told = curves.map((curve) => `${curve.name} ${fraction(curve.area)}`).join(', ')
-  return { name: options.name, title: options.title, description: `${area}: ${told}.`, spec }
+  return {
+    name: options.name,
+    title: options.title,
+    description: `${area}: ${told}.`,
+    spec,
+    caption: options.caption,
+  }
 }
 
 function othersText(rest: readonly Curve[]): string {

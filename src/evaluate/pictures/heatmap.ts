@@ -1,19 +1,9 @@
 /** Which metrics carried the largest flags. */
 import type { TopLevelSpec } from 'vega-lite'
+import type { PeakFlag } from '../detail.ts'
 import { count, percent, shortMoment } from './numbers.ts'
 import type { Picture } from './render.ts'
 import { GREY, INK, VERMILLION } from './style.ts'
-
-/** A window and what its score was made of. */
-export interface ExplainedFlag {
-  node: string
-  startMs: number
-  score: number
-  /** 1 anomalous, 0 normal, -1 not known. */
-  label: number
-  /** Share of the evidence of each metric (its statistics together), 0 … 1; may be the largest only. */
-  shares: readonly { metric: string; share: number }[]
-}
 
 const MOST_METRICS = 18
 const MOST_FLAGS = 20
@@ -22,7 +12,7 @@ const CELL = { width: 27, height: 19 }
 const TOLD_SHARE = 0.1
 
 /** Null without flags. Columns: the first MOST_FLAGS, in order; rows: the metrics with the largest shares over them. */
-export function heatmapPicture(all: readonly ExplainedFlag[]): Picture | null {
+export function heatmapPicture(all: readonly PeakFlag[]): Picture | null {
   if (all.length === 0) return null
   const flags = all.slice(0, MOST_FLAGS)
   const totals = new Map<string, number>()

@@ -43,7 +43,7 @@ figure svg{display:block;max-width:100%;height:auto}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;margin:.4rem 0 1rem}
 th,td{padding:.28rem .7rem;text-align:left;border-bottom:1px solid var(--line);font-weight:400;vertical-align:top}
 thead th{color:var(--muted);border-bottom-color:var(--muted);vertical-align:bottom}
-thead small{display:block;font-size:.85em}
+th small,td small{display:block;font-size:.82em;color:var(--muted)}
 .nowrap{white-space:nowrap}
 .number{text-align:right;white-space:nowrap}
 .strong th,.strong td{font-weight:650;background:var(--card)}

@@ -56,6 +56,10 @@ export function paragraph(text: string): Html {
   return { html: `<p>${escapeText(text)}</p>` }
 }
 
+export function list(items: readonly string[]): Html {
+  return { html: `<ul>${items.map((item) => `<li>${escapeText(item)}</li>`).join('')}</ul>` }
+}
+
 /** A picture with what it shows and how to read it. `wide` ones scroll on a narrow screen instead of shrinking. */
 export function figureOf(svg: string, caption: string, wide = false): Html {
   // In a page the namespace goes without saying.
@@ -100,10 +104,16 @@ export interface TableColumn {
   numeric?: boolean
 }
 
+/** A cell with a second, smaller line. */
+export interface NotedCell {
+  title: string
+  note: string
+}
+
 /** A table; `strong` rows stand out. The first cell of a row is its header. */
 export function tableOf(
   columns: readonly TableColumn[],
-  rows: readonly { cells: readonly (string | Html)[]; strong?: boolean }[],
+  rows: readonly { cells: readonly (string | Html | NotedCell)[]; strong?: boolean }[],
 ): Html {
   const kind = (column: TableColumn | undefined) => (column?.numeric ? ' class="number"' : '')
   const head = columns.map((column) => {
@@ -112,7 +122,7 @@ export function tableOf(
   })
   const body = rows.map(({ cells, strong }) => {
     const inner = cells.map((cell, c) => {
-      const text = typeof cell === 'string' ? escapeText(cell) : cell.html
+      const text = cellHtml(cell)
       return c === 0 ? `<th scope="row">${text}</th>` : `<td${kind(columns[c])}>${text}</td>`
     })
     return `<tr${strong ? ' class="strong"' : ''}>${inner.join('')}</tr>`
@@ -120,6 +130,14 @@ export function tableOf(
   return {
     html: `<div class="scroll" tabindex="0"><table><thead><tr>${head.join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div>`,
   }
+}
+
+function cellHtml(cell: string | Html | NotedCell): string {
+  if (typeof cell === 'string') return escapeText(cell)
+  if ('html' in cell) return cell.html
+  return cell.note === ''
+    ? escapeText(cell.title)
+    : `${escapeText(cell.title)}<small>${escapeText(cell.note)}</small>`
 }
 
 /** Text that stays on one line. */

@@ -2,7 +2,10 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Progress } from '../../bootstrap/progress.ts'
-import { openBundle } from '../../model/bundle.ts'
+import { type Bundle, openBundle } from '../../model/bundle.ts'
+import type { EvaluationDetail } from '../detail.ts'
+import type { Evaluation } from '../evaluate.ts'
+import { codeSection, detectionSections, detectorsSection, modeCounts, summarySection } from './evaluation.ts'
 import { moment } from './numbers.ts'
 import { renderPage, type Section } from './page.ts'
 import {
@@ -58,6 +61,45 @@ export async function writeTrainingReport(
   const file = join(path, REPORT)
   writeWhole(file, page)
   return file
+}
+
+/**
+ * Writes the page of an evaluation, and with `pictures` every picture as an SVG file in that folder.
+ */
+export async function writeEvaluationReport(
+  bundle: Bundle,
+  { evaluation, detail }: { evaluation: Evaluation; detail: EvaluationDetail },
+  options: {
+    report?: string | undefined
+    pictures?: string | undefined
+    progress: Progress
+    signal?: AbortSignal | undefined
+    now?: number
+  },
+): Promise<void> {
+  const drawn: Drawn[] = []
+  const drawing: Drawing = { ...options, keep: (picture) => drawn.push(picture) }
+  const view = await viewModel(bundle, options.signal)
+  const { schema, modes } = bundle.manifest
+  const sections: Section[] = [
+    summarySection(evaluation, detail),
+    ...(await detectionSections(drawing, evaluation, detail, schema.everySeconds)),
+    detectorsSection(evaluation),
+    await codeSection(drawing, view, detail),
+    modesSection(view, modeCounts(detail, modes.length)),
+    await trainingSection(drawing, view),
+    modelSection(view),
+  ]
+  if (options.report !== undefined) {
+    const page = renderPage({
+      title: `Evaluation of model ${bundle.version}`,
+      subtitle: `examon-dec, ${moment(options.now ?? Date.now())} UTC`,
+      sections,
+      footer: 'Written by examon-dec evaluate.',
+    })
+    writeWhole(options.report, page)
+  }
+  if (options.pictures !== undefined) writePictures(options.pictures, drawn)
 }
 
 /** Every picture as NAME.svg; the folder is made where it is missing. */

@@ -33,12 +33,17 @@ export function tellingNodes(nodes: readonly NodeScores[]): NodeScores[] {
   return [...chosen, ...others.slice(0, MOST_STRIPS - chosen.length)].map(({ node }) => node)
 }
 
+/** `shown`: number of nodes in it. */
+export interface TimelinePicture extends Picture {
+  shown: number
+}
+
 /** Null when no window was scored. All strips share both axes. */
 export function timelinePicture(
   all: readonly NodeScores[],
   span: { fromMs: number; toMs: number },
   everySeconds: number,
-): Picture | null {
+): TimelinePicture | null {
   const nodes = tellingNodes(all)
   const top = Math.max(2, ...nodes.map(({ score }) => highest(score)))
   if (!nodes.some(({ score }) => score.some((value) => !Number.isNaN(value)))) return null
@@ -46,7 +51,7 @@ export function timelinePicture(
     field: 't',
     type: 'temporal' as const,
     title: null,
-    scale: { type: 'utc' as const, domain: [span.fromMs, span.toMs], nice: false },
+    scale: { type: 'utc' as const, nice: false },
   }
   const strips = nodes.map((node, i) => {
     const isLast = i === nodes.length - 1
@@ -65,9 +70,10 @@ export function timelinePicture(
         encoding: { x: { ...x, axis }, x2: { field: 'end' } },
       },
       {
-        data: { values: [{ score: 1 }] },
-        mark: { type: 'rule', color: VERMILLION, strokeDash: [5, 3], strokeWidth: 1 },
-        encoding: { y },
+        // From end to end: it also spans the axis.
+        data: { values: [span.fromMs, span.toMs].map((t) => ({ t, score: 1 })) },
+        mark: { type: 'line', color: VERMILLION, strokeDash: [5, 3], strokeWidth: 1 },
+        encoding: { x: { ...x, axis }, y },
       },
       {
         data: { values: envelope(node, span, PLOT_WIDTH, everySeconds) },
@@ -102,6 +108,7 @@ export function timelinePicture(
       )
       .join('; ')}.`,
     spec,
+    shown: nodes.length,
   }
 }
 
