@@ -48,7 +48,6 @@ export function curvePictures({ scores, label }: Pick<EvaluationDetail, 'scores'
         { x: 1, y: 1 },
       ],
       chanceText: 'chance',
-      namesAt: 'bottom',
       caption:
         'Every threshold at once: how much of what is anomalous is flagged, at the price of how much of what is normal. Nearer the upper left corner is better.',
     }),
@@ -64,7 +63,6 @@ export function curvePictures({ scores, label }: Pick<EvaluationDetail, 'scores'
         { x: 1, y: base },
       ],
       chanceText: `chance: ${percent(base)} of the windows are anomalous`,
-      namesAt: 'top',
       caption:
         'Every threshold at once: how many of the flags are right when so much is found. It tells more than ROC where anomalies are rare.',
     }),
@@ -118,6 +116,8 @@ function thin(x: number[], y: number[]): { x: Float64Array; y: Float64Array } {
 }
 
 const SIZE = NARROW - 60
+/** Below the plot: a sample of each line, and the height of its row, px. */
+const KEY = { line: 28, row: 17 }
 
 function picture(options: {
   name: string
@@ -128,7 +128,6 @@ function picture(options: {
   curves: Curve[]
   chance: { x: number; y: number }[]
   chanceText: string
-  namesAt: 'top' | 'bottom'
   caption: string
 }): CurvePicture {
   const { curves, area } = options
@@ -160,46 +159,50 @@ function picture(options: {
       encoding: { ...encoding, order: { field: 'i', type: 'quantitative' } },
     }) as Layer
   const names = [
-    { text: `${model.name}  ${fraction(model.area)}`, colour: VERMILLION, dash: [1, 0], width: 2.6 },
+    { text: `${model.name}: ${area} ${fraction(model.area)}`, colour: VERMILLION, dash: [1, 0], width: 2.6 },
     ...(best === undefined
       ? []
-      : [{ text: `${best.name}  ${fraction(best.area)}`, colour: INK, dash: [6, 3], width: 1.6 }]),
+      : [{ text: `${best.name}: ${fraction(best.area)}`, colour: INK, dash: [6, 3], width: 1.6 }]),
     ...(rest.length === 0 ? [] : [{ text: othersText(rest), colour: GREY, dash: [1, 0], width: 1 }]),
     { text: options.chanceText, colour: MUTED, dash: [2, 3], width: 1 },
   ]
-  const atY = (i: number) =>
-    options.namesAt === 'bottom' ? SIZE - 12 - 17 * (names.length - 1 - i) : 14 + 17 * i
   const key = names.flatMap((entry, i): Layer[] => [
     {
       data: { values: [{}] },
       mark: { type: 'rule', color: entry.colour, strokeDash: entry.dash, strokeWidth: entry.width },
       encoding: {
-        x: { value: SIZE - 34 },
-        x2: { value: SIZE - 8 },
-        y: { value: atY(i) },
-        y2: { value: atY(i) },
+        x: { value: 0 },
+        x2: { value: KEY.line },
+        y: { value: KEY.row * (i + 0.5) },
+        y2: { value: KEY.row * (i + 0.5) },
       },
     } as Layer,
     ...haloed({
       data: { values: [{}] },
-      mark: { align: 'right', baseline: 'middle', fontWeight: i === 0 ? 600 : 400 },
-      encoding: { x: { value: SIZE - 40 }, y: { value: atY(i) }, text: { value: entry.text } },
+      mark: { align: 'left', baseline: 'middle', fontWeight: i === 0 ? 600 : 400 },
+      encoding: {
+        x: { value: KEY.line + 8 },
+        y: { value: KEY.row * (i + 0.5) },
+        text: { value: entry.text },
+      },
     }),
   ])
+  const plot: Layer[] = [
+    {
+      data: { values: options.chance },
+      mark: { type: 'line', color: MUTED, strokeDash: [2, 3], strokeWidth: 1 },
+      encoding,
+    } as Layer,
+    ...rest.map((curve) => line(curve, { color: GREY, strokeWidth: 1, opacity: 0.7 })),
+    ...(best === undefined ? [] : [line(best, { color: INK, strokeWidth: 1.6, strokeDash: [6, 3] })]),
+    line(model, { color: VERMILLION, strokeWidth: 2.6 }),
+  ]
   const spec: TopLevelSpec = {
-    width: SIZE,
-    height: SIZE,
-    title: { text: options.title, subtitle: `beside the names: ${area}` },
-    layer: [
-      {
-        data: { values: options.chance },
-        mark: { type: 'line', color: MUTED, strokeDash: [2, 3], strokeWidth: 1 },
-        encoding,
-      } as Layer,
-      ...rest.map((curve) => line(curve, { color: GREY, strokeWidth: 1, opacity: 0.7 })),
-      ...(best === undefined ? [] : [line(best, { color: INK, strokeWidth: 1.6, strokeDash: [6, 3] })]),
-      line(model, { color: VERMILLION, strokeWidth: 2.6 }),
-      ...key,
+    title: options.title,
+    spacing: 14,
+    vconcat: [
+      { width: SIZE, height: SIZE, layer: plot },
+      { width: SIZE, height: KEY.row * names.length, view: { stroke: null }, layer: key },
     ],
   }
   const told = curves.map((curve) => `${curve.name} ${fraction(curve.area)}`).join(', ')
@@ -216,6 +219,6 @@ function othersText(rest: readonly Curve[]): string {
   const areas = rest.map(({ area }) => area)
   const span = `${fraction(Math.min(...areas))} to ${fraction(Math.max(...areas))}`
   return rest.length === 1
-    ? `${rest[0]?.name}  ${fraction(areas[0] ?? Number.NaN)}`
-    : `${rest.length} others  ${span}`
+    ? `${rest[0]?.name}: ${fraction(areas[0] ?? Number.NaN)}`
+    : `${rest.length} other baselines: ${span}`
 }

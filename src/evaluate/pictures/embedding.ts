@@ -2,7 +2,7 @@
 import type { TopLevelSpec } from 'vega-lite'
 import type { Plane, ProjectionMethod } from './projection.ts'
 import type { Picture } from './render.ts'
-import { GREY, INK, modeMark, NARROW, ORANGE, PAPER, SKY, VERMILLION } from './style.ts'
+import { GREY, INK, modeMark, NARROW, ORANGE, PAPER, SKY, shorten, VERMILLION } from './style.ts'
 
 export interface EmbeddedWindows {
   method: ProjectionMethod
@@ -41,13 +41,14 @@ export function embeddingPictures(windows: EmbeddedWindows): EmbeddingPicture[] 
   ]
 }
 
-/** One entry a line: vega can't measure text here, and would cut or overlap names beside each other. */
-const LEGEND = { orient: 'bottom', columns: 1, labelLimit: 0, symbolSize: 60, symbolOpacity: 1 } as const
+/** One entry a line: names are long. */
+const MOST_CHARACTERS = 60
+const LEGEND = { orient: 'bottom', columns: 1, symbolSize: 60, symbolOpacity: 1 } as const
 
 function byMode(windows: EmbeddedWindows): EmbeddingPicture {
   const kinds = windows.modeNames.map((name, i): Kind => {
     const { colour, shape } = modeMark(i)
-    return { name: `${i} ${name}`, colour, shape, size: 14 }
+    return { name: shorten(`${i} ${name}`, MOST_CHARACTERS), colour, shape, size: 14 }
   })
   return scatter(windows, 'mode', 'coloured by operating mode', kinds, (i) => windows.mode[i] ?? 0)
 }
@@ -110,7 +111,7 @@ function scatter(
     layer: [
       {
         data: { values: named },
-        mark: { type: 'point', filled: true, opacity: 0.75, strokeWidth: 0 },
+        mark: { type: 'point', filled: true, opacity: 1, fillOpacity: 0.8, strokeWidth: 0 },
         encoding: {
           ...position,
           color: {

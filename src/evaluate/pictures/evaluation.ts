@@ -1,7 +1,7 @@
 /** The evaluation's part of a report: how well the model's flags fit the labels, beside the baselines. */
 import type { EvaluationDetail } from '../detail.ts'
 import { CONSTANT_NAME, type Evaluation } from '../evaluate.ts'
-import type { DetectorFigures, Figures } from '../figures.ts'
+import type { DetectorFigures, Difference, Figures } from '../figures.ts'
 import type { Interval } from '../intervals.ts'
 import { curvePictures } from './curves.ts'
 import { heatmapPicture } from './heatmap.ts'
@@ -69,7 +69,7 @@ export function summarySection(evaluation: Evaluation, detail: EvaluationDetail)
 }
 
 function labelledFacts({ pooled, mean }: DetectorFigures, nodes: number): Fact[] {
-  const over = nodes === 1 ? '' : ', mean over nodes'
+  const over = nodes === 1 ? '' : 'mean over nodes'
   const figures = nodes === 1 ? pooled : mean
   const withInterval = (
     name: string,
@@ -79,7 +79,7 @@ function labelledFacts({ pooled, mean }: DetectorFigures, nodes: number): Fact[]
   ): Fact => ({
     name,
     value: print(value),
-    note: `${interval === null ? 'no interval: too few days' : `95 %: ${range(interval, print)}`}${over}`,
+    note: [...(interval === null ? [] : [`95 %: ${range(interval, print)}`]), over].join(' '),
   })
   return [
     withInterval('AUROC', figures.auroc, figures.intervals.auroc),
@@ -98,19 +98,24 @@ function labelledFacts({ pooled, mean }: DetectorFigures, nodes: number): Fact[]
   ].map((fact) => (fact.name === 'false flags' ? { ...fact, name: 'false flags a node and day' } : fact))
 }
 
-/** One sentence: the model against its best baseline. */
-function comparison({ detectors, differences }: Evaluation): string {
+/** The model against the baseline that these very labels rank highest. */
+function comparison({ detectors, differences, history }: Evaluation): string {
+  const which = history.nodes > 1 ? 'mean' : 'pooled'
   const rivals = detectors.slice(1).filter(({ detector }) => detector !== CONSTANT_NAME)
-  const best = rivals.toSorted((a, b) => (b.mean.auroc ?? 0) - (a.mean.auroc ?? 0))[0]
-  const difference = differences.find(({ detector }) => detector === best?.detector)?.mean.auroc
-  if (best === undefined || difference === undefined || difference.value === null) return ''
-  const { value, interval } = difference
-  const by = `${fraction(Math.abs(value))} ${value >= 0 ? 'above' : 'below'} that of ${best.detector}, the best of ${rivals.length} baselines`
-  const sure =
-    interval === null
-      ? 'too few days for an interval'
-      : `95 % interval of the difference ${range(interval, fraction)}${interval[0] <= 0 && interval[1] >= 0 ? ', which includes none' : ''}`
-  return `The AUROC of the model is ${by} (${sure}). A window is anomalous when any of its samples is labelled so; no point adjustment.`
+  const [best] = rivals.toSorted(
+    (a, b) => (b[which].averagePrecision ?? 0) - (a[which].averagePrecision ?? 0),
+  )
+  const difference = differences.find(({ detector }) => detector === best?.detector)?.[which]
+  const rules = 'A window is anomalous when any of its samples is labelled so; no point adjustment.'
+  if (best === undefined || difference === undefined) return rules
+  const { auroc, averagePrecision } = difference
+  return `Beside ${best.detector}, which of ${rivals.length} baselines has the highest average precision on these labels: AUROC ${signed(auroc)}, average precision ${signed(averagePrecision)}. A difference whose interval holds 0 is none. Intervals need five days of history. ${rules}`
+}
+
+function signed({ value, interval }: Difference['mean']['auroc']): string {
+  if (value === null) return 'not defined'
+  const sign = value > 0 ? '+' : ''
+  return `${sign}${fraction(value)}${interval === null ? '' : ` (95 %: ${range(interval, fraction)})`}`
 }
 
 function range([low, high]: Interval, print: (value: number) => string): string {
@@ -130,7 +135,7 @@ export function detectorsSection({ detectors, history, windows, baselines }: Eva
   }
   const content: Html[] = [
     paragraph(
-      `All saw the same windows: baselines were fitted on ${count(baselines.trained)} training windows and set to the same rate of false flags on ${count(baselines.calibrated)} calibration windows. “With memory” gives a baseline the model's memory over windows. Below a figure is its 95 % interval; precision, recall, flags and delay are at the threshold, score 1.0; best F1 would need the labels.`,
+      `All saw the same windows: baselines were fitted on ${count(baselines.trained)} training windows and set to the same rate of false flags on ${count(baselines.calibrated)} calibration windows. “+ memory” gives a baseline the model's memory over windows. Below a figure is its 95 % interval; precision, recall, flags and delay are at the threshold, score 1.0; best F1 would need the labels.`,
     ),
     figuresTable(detectors.map(({ detector, pooled }) => [detector, pooled])),
   ]

@@ -3,13 +3,17 @@ import type { TopLevelSpec } from 'vega-lite'
 import type { PeakFlag } from '../detail.ts'
 import { count, percent, shortMoment } from './numbers.ts'
 import type { Picture } from './render.ts'
-import { GREY, INK, VERMILLION } from './style.ts'
+import { GREY, INK, SKY, shorten, VERMILLION } from './style.ts'
 
 const MOST_METRICS = 18
 const MOST_FLAGS = 20
+/** Of a name beside or below the cells. */
+const MOST_CHARACTERS = 24
 const CELL = { width: 27, height: 19 }
 /** A cell of at least this share carries its figure. */
 const TOLD_SHARE = 0.1
+
+const TRUTHS = ['labelled anomalous', 'labelled normal', 'label unknown']
 
 /** Null without flags. Columns: the first MOST_FLAGS, in order; rows: the metrics with the largest shares over them. */
 export function heatmapPicture(all: readonly PeakFlag[]): Picture | null {
@@ -23,9 +27,9 @@ export function heatmapPicture(all: readonly PeakFlag[]): Picture | null {
   const metrics = ranked.slice(0, MOST_METRICS).map(([metric]) => metric)
   const columns = flags.map((flag, i) => ({
     column: i,
-    name: `${flag.node}  ${shortMoment(flag.startMs)}`,
+    name: `${shorten(flag.node, MOST_CHARACTERS)}  ${shortMoment(flag.startMs)}`,
     score: flag.score >= 99.5 ? count(Math.round(flag.score)) : String(Number(flag.score.toPrecision(2))),
-    truth: flag.label === 1 ? 'labelled anomalous' : flag.label === 0 ? 'labelled normal' : 'label unknown',
+    truth: TRUTHS[flag.label === 1 ? 0 : flag.label === 0 ? 1 : 2],
   }))
   const cells = flags.flatMap((flag, column) => {
     const of = new Map(flag.shares.map(({ metric, share }) => [metric, share]))
@@ -43,7 +47,6 @@ export function heatmapPicture(all: readonly PeakFlag[]): Picture | null {
       orient: 'bottom',
       labelExpr: `${JSON.stringify(names)}[datum.value]`,
       labelAngle: -60,
-      labelLimit: 190,
       labelAlign: 'right',
       labelBaseline: 'middle',
       ticks: false,
@@ -55,7 +58,7 @@ export function heatmapPicture(all: readonly PeakFlag[]): Picture | null {
     type: 'nominal',
     sort: metrics,
     title: null,
-    axis: { labelLimit: 150, ticks: false, domain: false },
+    axis: { ticks: false, domain: false },
   } as const
   const width = Math.max(4, flags.length) * CELL.width
   const hasTruth = flags.some(({ label }) => label !== -1)
@@ -80,28 +83,11 @@ export function heatmapPicture(all: readonly PeakFlag[]): Picture | null {
           ...(hasTruth
             ? [
                 {
-                  mark: { type: 'point' as const, filled: true, size: 44, yOffset: 8 },
+                  mark: { type: 'point' as const, filled: true, opacity: 1, size: 44, yOffset: 8 },
                   encoding: {
                     x: plain,
-                    color: {
-                      field: 'truth',
-                      type: 'nominal' as const,
-                      title: null,
-                      scale: {
-                        domain: ['labelled anomalous', 'labelled normal', 'label unknown'],
-                        range: [VERMILLION, GREY, GREY],
-                      },
-                      legend: { orient: 'top' as const, offset: 4 },
-                    },
-                    shape: {
-                      field: 'truth',
-                      type: 'nominal' as const,
-                      title: null,
-                      scale: {
-                        domain: ['labelled anomalous', 'labelled normal', 'label unknown'],
-                        range: ['triangle-up', 'circle', 'stroke'],
-                      },
-                    },
+                    color: truth([VERMILLION, GREY, SKY]),
+                    shape: truth(['triangle-up', 'circle', 'stroke']),
                   },
                 },
               ]
@@ -121,7 +107,8 @@ export function heatmapPicture(all: readonly PeakFlag[]): Picture | null {
               color: {
                 field: 'share',
                 type: 'quantitative',
-                scale: { domain: [0, 1], range: SHADES, interpolate: 'rgb' },
+                // The root lets small shares show beside a metric that carries all.
+                scale: { type: 'sqrt', domain: [0, 1], range: SHADES, interpolate: 'rgb' },
                 legend: null,
               },
             },
@@ -132,13 +119,13 @@ export function heatmapPicture(all: readonly PeakFlag[]): Picture | null {
               x,
               y,
               text: { field: 'text' },
-              color: { condition: { test: 'datum.share > 0.45', value: '#fffffd' }, value: '#14181c' },
+              color: { condition: { test: 'datum.share > 0.35', value: '#fffffd' }, value: '#14181c' },
             },
           },
         ],
       },
     ],
-    resolve: { scale: { color: 'independent' } },
+    resolve: { scale: { color: 'independent', shape: 'independent' } },
   }
   const top = ranked.slice(0, 5).map(([metric, total]) => `${metric} ${percent(total / flags.length)}`)
   return {
@@ -146,6 +133,17 @@ export function heatmapPicture(all: readonly PeakFlag[]): Picture | null {
     title: 'Metrics behind the largest flags',
     description: `${metrics.length} metrics by ${flags.length} flags. Largest mean shares: ${top.join(', ')}.`,
     spec,
+  }
+}
+
+/** Colour and shape by label; one legend, as both are alike but for the range. */
+function truth(range: string[]) {
+  return {
+    field: 'truth',
+    type: 'nominal' as const,
+    title: null,
+    scale: { domain: TRUTHS, range },
+    legend: { orient: 'top' as const, offset: 4, symbolOpacity: 1 },
   }
 }
 

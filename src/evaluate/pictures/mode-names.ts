@@ -42,16 +42,20 @@ const HIGH_LOW: Readonly<Record<Class, readonly [string, string]>> = {
   network: ['busy network', 'quiet network'],
 }
 
-/** One name a mode, all different. `standing`: modes × metrics, distance from the mean of all windows in spreads. */
+/**
+ * One name a mode, all different. `standing`: modes × metrics, distance from the mean of all windows in spreads;
+ * `telling`: indices of the metrics that a reader sees beside the names, which are named first.
+ */
 export function nameModes(
   metrics: readonly MetricUnit[],
   modes: readonly Profile[],
   standing: readonly Float64Array[],
+  telling: readonly number[],
 ): string[] {
   const levels = classLevels(metrics, modes)
   const base = modes.map((mode, i) => {
     if (mode.windows === 0) return 'empty'
-    return activityName(metrics, modes, levels, i) ?? standingName(metrics, standing[i]!) // one row a mode
+    return activityName(metrics, modes, levels, i) ?? standingName(metrics, standing[i]!, telling) // one row a mode
   })
   return distinguish(base, metrics, modes, levels, standing)
 }
@@ -130,8 +134,13 @@ function isChanging(metrics: readonly MetricUnit[], modes: readonly Profile[], m
 }
 
 /** The two metrics that stand out most: `k07 high, k12 low`. */
-function standingName(metrics: readonly MetricUnit[], standing: Float64Array): string {
+function standingName(
+  metrics: readonly MetricUnit[],
+  standing: Float64Array,
+  telling: readonly number[],
+): string {
   const words = ranked(standing)
+    .filter((m) => telling.includes(m))
     .slice(0, 2)
     .flatMap((m) => (Math.abs(standing[m]!) < STANDS_OUT ? [] : [metricWord(metrics, standing, m)]))
   return words.length === 0 ? 'near the mean' : words.join(', ')

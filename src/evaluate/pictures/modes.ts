@@ -56,10 +56,11 @@ export function modeTable(manifest: Manifest, reference: ReferenceScores): ModeT
   )
   const within = withinSpread(reference.values, d, rowsOf, level.columns, modes)
   const standing = standOut(modes, within)
+  const telling = tellingMetrics(metrics, modes, standing)
   return {
     metrics,
-    modes: nameModes(metrics, modes, standing).map((name, i) => ({ ...modes[i]!, name })), // one name a mode
-    telling: tellingMetrics(metrics, modes, standing),
+    modes: nameModes(metrics, modes, standing, telling).map((name, i) => ({ ...modes[i]!, name })), // one name a mode
+    telling,
   }
 }
 

@@ -1,10 +1,13 @@
 /** Numbers for people: as many digits as they can use, a true minus, a dash where there is none. */
 
-/** Three significant digits, without trailing zeros. */
+/** Three significant digits, without trailing zeros: `0.0543`, `61.7`, `37,322`, `189M`. */
 export function figure(value: number | null): string {
   if (value === null || Number.isNaN(value)) return '–'
   if (!Number.isFinite(value)) return value > 0 ? '∞' : '−∞'
   const size = Math.abs(value)
+  if (size >= 1e6) {
+    return minus(value.toLocaleString('en', { notation: 'compact', maximumSignificantDigits: 3 }))
+  }
   if (size >= 1000) return minus(Math.round(value).toLocaleString('en'))
   if (size !== 0 && size < 1e-4) return minus(value.toExponential(1))
   return minus(String(Number(value.toPrecision(3))))

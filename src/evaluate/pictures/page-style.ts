@@ -30,9 +30,9 @@ figure.wide{max-width:none}
 figcaption{color:var(--muted);font-size:.88rem;max-width:46rem;margin-top:.3rem}
 figure svg{display:block;max-width:100%;height:auto}
 .scroll{overflow-x:auto}
-.wide .scroll svg{max-width:none;min-width:40rem;width:100%;max-width:52rem}
-.gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,21rem),25.5rem));justify-content:start;gap:.6rem 1.4rem}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.6rem;margin:1rem 0}
+.wide .scroll svg{max-width:none}
+.gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,21rem),24rem));justify-content:start;gap:.6rem 1.4rem}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.2rem,1fr));gap:.6rem;margin:1rem 0}
 .card{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:.6rem .8rem}
 .card dt{color:var(--muted);font-size:.85rem}
 .card dd{margin:0;font-size:1.5rem;font-variant-numeric:tabular-nums;line-height:1.25}
@@ -65,7 +65,7 @@ nav{display:none}
 h2{break-after:avoid}
 figure,tr,.card{break-inside:avoid}
 .scroll{overflow:visible}
-.wide .scroll svg{min-width:0;max-width:100%}
+.wide .scroll svg{max-width:100%}
 .gallery{grid-template-columns:1fr 1fr}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 }

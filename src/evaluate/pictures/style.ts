@@ -43,8 +43,17 @@ export const CONFIG: NonNullable<TopLevelSpec['config']> = {
   font: FONT,
   aria: false,
   padding: 6,
-  title: { color: INK, fontSize: 13, fontWeight: 600, anchor: 'start', subtitleColor: MUTED, offset: 8 },
+  title: {
+    limit: 0,
+    color: INK,
+    fontSize: 13,
+    fontWeight: 600,
+    anchor: 'start',
+    subtitleColor: MUTED,
+    offset: 8,
+  },
   axis: {
+    labelLimit: 0,
     labelColor: MUTED,
     titleColor: INK,
     labelFontSize: 11,
@@ -54,9 +63,22 @@ export const CONFIG: NonNullable<TopLevelSpec['config']> = {
     domainColor: MUTED,
     tickColor: MUTED,
   },
-  legend: { labelColor: INK, titleColor: INK, labelFontSize: 11, titleFontSize: 12, titleFontWeight: 400 },
+  legend: {
+    labelLimit: 0,
+    labelColor: INK,
+    titleColor: INK,
+    labelFontSize: 11,
+    titleFontSize: 12,
+    titleFontWeight: 400,
+  },
   header: { labelColor: INK, titleColor: INK },
   view: { stroke: GRID },
+}
+
+/** Long names are cut here: vega's own cutting takes characters for wider than they are. */
+export function shorten(text: string, most: number): string {
+  const characters = [...text]
+  return characters.length <= most ? text : `${characters.slice(0, most - 1).join('')}…`
 }
 
 /** One layer of a layered picture. */

@@ -2,7 +2,7 @@
 import type { TopLevelSpec } from 'vega-lite'
 import { count } from './numbers.ts'
 import type { Picture } from './render.ts'
-import { BLUE, haloed, type Layer, ORANGE, VERMILLION, WIDE } from './style.ts'
+import { BLUE, haloed, type Layer, ORANGE, shorten, VERMILLION, WIDE } from './style.ts'
 
 export interface NodeScores {
   node: string
@@ -19,7 +19,14 @@ const MOST_STRIPS = 12
 /** Of them at most so many have labelled events, so that the highest false alarms are seen too. */
 const MOST_WITH_EVENTS = 9
 const STRIP_HEIGHT = 64
+/** Of one or two nodes. */
+const TALL_STRIP_HEIGHT = 150
+const MOST_NAME_CHARACTERS = 80
 const PLOT_WIDTH = WIDE - 60
+
+/** Days by their date, moments within a day by the hour, in UTC. */
+const TIME_LABEL =
+  "utchours(datum.value) + utcminutes(datum.value) === 0 ? utcFormat(datum.value, '%-d %b') : utcFormat(datum.value, '%H:%M')"
 
 /** The nodes worth a look: those with events first, then the others, each by their highest score. */
 export function tellingNodes(nodes: readonly NodeScores[]): NodeScores[] {
@@ -62,7 +69,9 @@ export function timelinePicture(
       scale: { type: 'symlog' as const, constant: 1, domain: [0, top], nice: false },
       axis: { values: scoreTicks(top), format: '~g' },
     }
-    const axis = isLast ? { labelOverlap: true, tickCount: 8 } : { labels: false, ticks: false, tickCount: 8 }
+    const axis = isLast
+      ? { labelOverlap: true, tickCount: 8, labelExpr: TIME_LABEL }
+      : { labels: false, ticks: false, tickCount: 8 }
     const layers: Layer[] = [
       {
         data: { values: node.events.map(({ startMs, endMs }) => ({ t: startMs, end: endMs })) },
@@ -82,11 +91,15 @@ export function timelinePicture(
       },
       ...haloed({
         data: { values: [{}] },
-        mark: { align: 'left', baseline: 'top', fontWeight: 600, limit: PLOT_WIDTH - 12 },
-        encoding: { x: { value: 5 }, y: { value: 4 }, text: { value: node.node } },
+        mark: { align: 'left', baseline: 'top', fontWeight: 600 },
+        encoding: {
+          x: { value: 5 },
+          y: { value: 4 },
+          text: { value: shorten(node.node, MOST_NAME_CHARACTERS) },
+        },
       }),
     ]
-    return { width: PLOT_WIDTH, height: STRIP_HEIGHT, layer: layers }
+    return { width: PLOT_WIDTH, height: nodes.length <= 2 ? TALL_STRIP_HEIGHT : STRIP_HEIGHT, layer: layers }
   })
   const spec: TopLevelSpec = {
     title: {
