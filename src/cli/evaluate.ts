@@ -34,13 +34,9 @@ bundle keeps up to 2,048 of each, evenly drawn. --train takes them from the mode
 
 Examples:
   $ examon-dec evaluate --model models/mine --history 'test/*.parquet'
-      const fitting =
-        options.train === undefined ? undefined : await trainingWindows(bundle, options.train, signal)
-      const result = await evaluate(bundle, history, detectorOptions(config.detect), {
-        signal,
-        ...(fitting === undefined ? {} : { fitting }),
-      })
-      const { evaluation } = result
+  $ examon-dec evaluate --model models/mine --history test.parquet --json | jq '.detectors[] | {detector, auroc: .pooled.auroc}'
+  $ examon-dec evaluate --model models/mine --history 'test/*.parquet' --train 'history/*.parquet'
+  $ examon-dec evaluate --model models/mine --history 'test/*.parquet' --report mine.html --pictures pictures
   $ examon-dec evaluate --preset report --history r206n05.parquet`
 
 /** `evaluate`: labelled history against the model and the baselines. */
@@ -69,7 +65,12 @@ export function evaluateCommand(): Command {
 }
 
 async function run(options: Options): Promise<void> {
-  if (options.preset === 'report') return runReport(options)
+  if (options.preset === 'report') {
+    if (options.report !== undefined || options.pictures !== undefined) {
+      throw new UsageError('--report and --pictures show a model on history; --preset report prints a table')
+    }
+    return runReport(options)
+  }
   if (options.model === undefined) throw new UsageError('evaluate needs --model DIR, or --preset report')
   const config = options.config === undefined ? defaultConfig() : loadConfig(options.config)
   const bundle = openBundle(options.model)
@@ -78,14 +79,11 @@ async function run(options: Options): Promise<void> {
     try {
       const fitting =
         options.train === undefined ? undefined : await trainingWindows(bundle, options.train, signal)
-      const { evaluation } = await evaluate(bundle, history, detectorOptions(config.detect), {
+      const result = await evaluate(bundle, history, detectorOptions(config.detect), {
         signal,
         ...(fitting === undefined ? {} : { fitting }),
       })
-=======
-      const result = await evaluate(bundle, history, detectorOptions(config.detect), { signal })
       const { evaluation } = result
->>>>>>> d2d2654 (evaluate --report and --pictures)
       const text =
         options.json === true
           ? `${JSON.stringify(evaluation)}\n`

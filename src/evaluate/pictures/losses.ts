@@ -1,5 +1,6 @@
 /** How training went: the autoencoder by epoch, and DEC by update of its target. */
 import type { TopLevelSpec } from 'vega-lite'
+import type { Plateau } from '../../bootstrap/plateau.ts'
 import { figure, percent } from './numbers.ts'
 import type { Picture } from './render.ts'
 import { BLUE, GREEN, GREY, haloed, MUTED, NARROW, ORANGE, VERMILLION } from './style.ts'
@@ -9,8 +10,8 @@ export interface PretrainLosses {
   losses: readonly number[]
   /** What the autoencoder must beat; null where it is not known. */
   baselines: { meanPredictor: number; pca: number; components: number } | null
-  /** First and last epoch (from 1) in which the loss stood still at the mean predictor's, or null. */
-  plateau: { from: number; to: number } | null
+  /** Epochs in which the loss stood still at the mean predictor's, or null. */
+  plateau: Plateau | null
 }
 
 /** Null without losses, as in a model that was not pretrained. */
@@ -49,7 +50,7 @@ export function pretrainPicture({ losses, baselines, plateau }: PretrainLosses):
             {
               data: { values: [plateau] },
               mark: { type: 'rect' as const, color: GREY, opacity: 0.25 },
-              encoding: { x: { ...x, field: 'from' }, x2: { field: 'to' } },
+              encoding: { x: { ...x, field: 'fromEpoch' }, x2: { field: 'toEpoch' } },
             },
             {
               data: { values: [plateau] },
@@ -61,7 +62,7 @@ export function pretrainPicture({ losses, baselines, plateau }: PretrainLosses):
                 fontSize: 11,
                 color: MUTED,
               },
-              encoding: { x: { ...x, field: 'from' }, y: { value: 10 } },
+              encoding: { x: { ...x, field: 'fromEpoch' }, y: { value: 10 } },
             },
           ]),
       {
@@ -90,7 +91,7 @@ export function pretrainPicture({ losses, baselines, plateau }: PretrainLosses):
   return {
     name: 'autoencoder-loss',
     title: 'Loss of the autoencoder by epoch',
-    description: `Line from ${figure(losses[0] ?? Number.NaN)} to ${figure(last?.loss ?? Number.NaN)} over ${losses.length} epochs${against === '' ? '' : `; rules: ${against}`}${plateau === null ? '' : `; plateau in epochs ${plateau.from} to ${plateau.to}`}.`,
+    description: `Line from ${figure(losses[0] ?? Number.NaN)} to ${figure(last?.loss ?? Number.NaN)} over ${losses.length} epochs${against === '' ? '' : `; rules: ${against}`}${plateau === null ? '' : `; plateau in epochs ${plateau.fromEpoch} to ${plateau.toEpoch}`}.`,
     spec,
   }
 }

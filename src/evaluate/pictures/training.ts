@@ -1,4 +1,5 @@
 /** The training part of a report: what a bundle tells of how it was made. */
+import { findPlateau } from '../../bootstrap/plateau.ts'
 import type { Progress } from '../../bootstrap/progress.ts'
 import type { Bundle } from '../../model/bundle.ts'
 import type { Guard } from '../../model/manifest.ts'
@@ -141,10 +142,12 @@ export async function trainingSection(drawing: Drawing, { bundle, reference }: M
   const components = network.widths[network.codeLayer] ?? reference.codeSize
   const options = training.options as { cluster?: { tolerance?: unknown } }
   const tolerance = typeof options.cluster?.tolerance === 'number' ? options.cluster.tolerance : 0
+  const meanPredictor = training.baselineErrors?.meanPredictor
+  const plateau = meanPredictor === undefined ? null : findPlateau(training.pretrainLoss, meanPredictor)
   const pretrain = pretrainPicture({
     losses: training.pretrainLoss,
     baselines: training.baselineErrors === undefined ? null : { ...training.baselineErrors, components },
-    plateau: null,
+    plateau,
   })
   const clustering = clusteringPicture({ updates: training.updates, tolerance })
   const figures = [
@@ -154,7 +157,7 @@ export async function trainingSection(drawing: Drawing, { bundle, reference }: M
           await draw(
             drawing,
             pretrain,
-            'Error of the reconstruction after each pass over the training windows. It must fall below the mean predictor, or nothing was learned.',
+            'Error of the reconstruction after each pass over the training windows. It must fall below the mean predictor, or nothing was learned; a shaded plateau is where it stood there.',
           ),
         ]),
     ...(clustering === null

@@ -52,7 +52,7 @@ describe('losses', () => {
     const picture = pretrainPicture({
       losses,
       baselines: { meanPredictor: 0.12, pca: 0.02, components: 10 },
-      plateau: { from: 2, to: 3 },
+      plateau: { fromEpoch: 2, toEpoch: 3, escaped: true },
     })
     assert.ok(picture)
     const svg = await renderSvg(picture)
