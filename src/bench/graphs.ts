@@ -1,6 +1,6 @@
 /** Graphs that stand beside the training step: the runtime's peak, the step's products alone, the encoder alone. */
 import { codeSize, forward, isTransposed } from '../model/graphs.ts'
-import { type Layer, layerSizes, type Network } from '../model/network.ts'
+import { encoderOf, type Layer, layerSizes, type Network } from '../model/network.ts'
 import { OnnxGraph } from '../model/onnx.ts'
 
 /** `y` [m, n] = `x` [m, k] · a constant, which the runtime packs once. */
@@ -51,9 +51,4 @@ export function encoderGraph(network: Network, layers: readonly Layer[]): Uint8A
   g.node('Identity', [code], {}, 'code')
   g.output('code', 'float', ['n', codeSize(network)])
   return g.build()
-}
-
-/** The half of a network that ends at its code. */
-export function encoderOf({ widths, codeLayer }: Network): Network {
-  return { widths: widths.slice(0, codeLayer + 1), codeLayer }
 }

@@ -3,11 +3,11 @@
  * run. The network is the report's.
  */
 import { codeSize, isTransposed, type Optimiser } from '../model/graphs.ts'
-import { createNetwork, initialiseLayers, type Layer, weightCount } from '../model/network.ts'
+import { createNetwork, encoderOf, initialiseLayers, type Layer, weightCount } from '../model/network.ts'
 import { createRandom, type Random } from '../model/random.ts'
 import * as ort from '../model/runtime.ts'
 import { Trainer } from '../model/trainer.ts'
-import { encoderGraph, encoderOf, productGraph, stepProductsGraph } from './graphs.ts'
+import { encoderGraph, productGraph, stepProductsGraph } from './graphs.ts'
 import { describeMachine, type Machine } from './machine.ts'
 import { measure, type Task, type Times } from './measure.ts'
 

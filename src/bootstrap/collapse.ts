@@ -10,7 +10,7 @@ const PATIENCE = 3
 
 /**
  * Returns what is to be called at each update. It throws a ModelError with code `guard` once one centre has held nearly
- * all rows, or once the reconstruction has been no better than the mean predictor, for three updates on end.
+ * all rows, or once the reconstruction has been no better than the mean predictor in the steps before, for three updates on end.
  * The latter is not asked of DEC without reconstruction, whose decoder stands still.
  */
 export function watchCollapse(
@@ -19,7 +19,7 @@ export function watchCollapse(
 ): (update: DecUpdate, whole: Renewed) => void {
   let crowded = 0
   let forgotten = 0
-  return ({ iteration }, { shares, error }) => {
+  return ({ iteration, squaredError: error }, { shares }) => {
     const largest = Math.max(...shares)
     crowded = largest > COLLAPSED_SHARE ? crowded + 1 : 0
     forgotten = error >= meanPredictorError && options.cluster.reconstruction !== 0 ? forgotten + 1 : 0

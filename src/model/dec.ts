@@ -4,7 +4,7 @@ import type { Layer, Network } from './network.ts'
 import type { Random, RandomState } from './random.ts'
 import type { Batch, Rows } from './rows.ts'
 import { type Schedule, scheduledRate } from './schedule.ts'
-import { type Renewed, SoftAssignment } from './soft-assignment.ts'
+import { type Renewed, reconstructionError, SoftAssignment } from './soft-assignment.ts'
 import { startCentres } from './start-centres.ts'
 import type { StepperState } from './stepper.ts'
 import { Encoder, type StepLoss, Trainer } from './trainer.ts'
@@ -146,6 +146,7 @@ async function follow(run: Run): Promise<Clustered> {
   const { signal, state } = run.extra
   const renew = (): Promise<Renewed> =>
     assignment.renew(rows, run.encoder, trainer.layers(), trainer.centres(), signal)
+  const reconstruct = (): Promise<number> => reconstructionError(rows, run.encoder, trainer.layers(), signal)
   const updates = [...(state?.updates ?? [])]
   const walk = new BatchWalk(rows, options, run.random, state?.pass ?? null)
   const sums = new LossSums(rows.features)
@@ -162,7 +163,7 @@ async function follow(run: Run): Promise<Clustered> {
     if (iteration % options.updateInterval === 0 && iteration !== state?.iteration) {
       const whole = await renew()
       const { changed } = whole
-      if (iteration === 0) before = whole.error
+      if (iteration === 0) before = await reconstruct()
       const update = { iteration, changed, ...sums.take() }
       if (![update.divergence, update.squaredError, ...assignment.mass].every(Number.isFinite)) {
         throw diverged(iteration, options)
@@ -182,7 +183,8 @@ async function follow(run: Run): Promise<Clustered> {
     sums.add(await trainer.step(x, n, rate, target), n)
     iteration++
   }
-  const { shares, error: after } = await renew()
+  const { shares } = await renew()
+  const after = await reconstruct()
   if (!Number.isFinite(after) || assignment.mass.some(Number.isNaN)) throw diverged(iteration, options)
   return {
     layers: trainer.layers(),

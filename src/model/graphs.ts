@@ -3,7 +3,7 @@
  * graph: parameters and optimiser state come in as tensors and leave as tensors, so that a step is one call into the
  * runtime. Gradients are written out by hand; `test/model/graphs.test.ts` holds them against finite differences.
  */
-import { hasRelu, layerSizes, type Network } from './network.ts'
+import { encoderOf, hasRelu, layerSizes, type Network } from './network.ts'
 import { type Attribute, OnnxGraph } from './onnx.ts'
 
 /**
@@ -133,22 +133,26 @@ export function trainingGraph(
 
 /**
  * Rows to codes, and with `centres` to soft assignments. Inputs `x` [n, d], parameters (and `centres` [k, c]).
- * Outputs `code` [n, c], `squared_error` [n] summed over d, with centres `q` [n, k].
+ * Outputs `code` [n, c], with centres `q` [n, k]. With `reconstruct` the decoder follows, and `squared_error` [n] summed
+ * over d; without it, its parameters are no inputs.
  */
-export function encodingGraph(network: Network, centres: number | null): Uint8Array {
+export function encodingGraph(network: Network, centres: number | null, reconstruct: boolean): Uint8Array {
   const g = new OnnxGraph('encoding')
   const x = g.input('x', 'float', ['n', network.widths[0]!])
-  layerSizes(network).forEach(([inputs, outputs], l) => {
+  const part = reconstruct ? network : encoderOf(network)
+  layerSizes(part).forEach(([inputs, outputs], l) => {
     g.input(`weight${l}`, 'float', [inputs, outputs])
     g.input(`bias${l}`, 'float', [outputs])
   })
-  const hidden = forward(g, network, x)
+  const hidden = forward(g, part, x)
   const code = hidden[network.codeLayer]!
   g.node('Identity', [code], {}, 'code')
   g.output('code', 'float', ['n', codeSize(network)])
-  const error = g.node('Sub', [hidden[hidden.length - 1]!, x])
-  g.node('ReduceSumSquare', [error, g.axes(1)], { keepdims: { int: 0 } }, 'squared_error')
-  g.output('squared_error', 'float', ['n'])
+  if (reconstruct) {
+    const error = g.node('Sub', [hidden.at(-1)!, x]) // the output layer
+    g.node('ReduceSumSquare', [error, g.axes(1)], { keepdims: { int: 0 } }, 'squared_error')
+    g.output('squared_error', 'float', ['n'])
+  }
   if (centres !== null) {
     g.input('centres', 'float', [centres, codeSize(network)])
     const { q } = assignment(g, code, 'centres')

@@ -47,6 +47,11 @@ export function layerSizes(network: Network): [number, number][] {
   return network.widths.slice(1).map((outputs, i) => [network.widths[i]!, outputs])
 }
 
+/** The half of a network that ends at its code. */
+export function encoderOf({ widths, codeLayer }: Network): Network {
+  return { widths: widths.slice(0, codeLayer + 1), codeLayer }
+}
+
 /** Number of weights, biases left out; training costs 6 FLOP a weight and row. */
 export function weightCount(network: Network): number {
   return layerSizes(network).reduce((sum, [inputs, outputs]) => sum + inputs * outputs, 0)

@@ -10,10 +10,26 @@ export const ENCODE_ROWS = 4096
 export interface Renewed {
   /** Share of the rows whose most likely centre changed; 1 the first time. */
   changed: number
-  /** Mean squared error of the reconstruction a feature. */
-  error: number
   /** Share of the rows nearest to each centre. */
   shares: number[]
+}
+
+/** Mean squared error of the reconstruction a feature over all rows. */
+export async function reconstructionError(
+  rows: Rows,
+  encoder: Encoder,
+  layers: readonly Layer[],
+  signal?: AbortSignal,
+): Promise<number> {
+  // The encoder is made for centres; their values do not matter for the error.
+  const none = new Float32Array(encoder.centres * encoder.codeSize)
+  let sum = 0
+  for await (const { n, x } of rows.blocks(ENCODE_ROWS)) {
+    signal?.throwIfAborted()
+    const { squaredError } = await encoder.encode(layers, none, x, n)
+    for (const error of squaredError) sum += error
+  }
+  return sum / (rows.rows * rows.features)
 }
 
 export class SoftAssignment {
@@ -43,17 +59,15 @@ export class SoftAssignment {
     const counts = new Float64Array(k)
     const before = new Float32Array(ENCODE_ROWS * k)
     let moved = 0
-    let squaredError = 0
     for await (const { first, n, x } of rows.blocks(ENCODE_ROWS)) {
       signal?.throwIfAborted()
-      const { q, squaredError: errors } = await encoder.encode(layers, centres, x, n)
+      const { q } = await encoder.assign(layers, centres, x, n)
       if (this.renewed) this.q.read(first, n, before)
       for (let i = 0; i < n; i++) {
         const nearest = largest(q, i * k, k)
         counts[nearest]!++ // one entry a centre, as of mass
         if (!this.renewed || nearest !== largest(before, i * k, k)) moved++
         for (let j = 0; j < k; j++) mass[j]! += q[i * k + j]!
-        squaredError += errors[i]!
       }
       this.q.write(first, q.subarray(0, n * k))
     }
@@ -61,7 +75,6 @@ export class SoftAssignment {
     this.mass = mass
     return {
       changed: moved / rows.rows,
-      error: squaredError / (rows.rows * rows.features),
       shares: Array.from(counts, (count) => count / rows.rows),
     }
   }

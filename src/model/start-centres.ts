@@ -27,7 +27,7 @@ export async function startCentres(
     const none = new Float32Array(encoder.centres * c)
     for await (const { first, n, x } of rows.blocks(ENCODE_ROWS)) {
       signal?.throwIfAborted()
-      codes.write(first, (await encoder.encode(layers, none, x, n)).code.subarray(0, n * c))
+      codes.write(first, (await encoder.assign(layers, none, x, n)).code.subarray(0, n * c))
     }
     const options = { restarts: RESTARTS, random, signal }
     if (rows.rows <= MEMORY_ROWS) {

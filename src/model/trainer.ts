@@ -110,31 +110,66 @@ export class Trainer {
 /** Codes, assignments and errors of rows under given parameters. */
 export class Encoder {
   readonly codeSize: number
-  private readonly network: Network
-  private readonly session: ort.InferenceSession
   readonly centres: number
+  private readonly network: Network
+  private readonly whole: ort.InferenceSession
+  private readonly half: ort.InferenceSession
 
   /** `centres`: how many, or 0 to encode without assignment. `threads`: of the runtime, by default one a core. */
   static async create(network: Network, centres: number, threads?: number): Promise<Encoder> {
-    const graph = encodingGraph(network, centres === 0 ? null : centres)
-    const session = await ort.InferenceSession.create(graph, ort.sessionOptions(threads))
-    return new Encoder(session, network, centres)
+    const load = (reconstruct: boolean): Promise<ort.InferenceSession> => {
+      const graph = encodingGraph(network, centres === 0 ? null : centres, reconstruct)
+      return ort.InferenceSession.create(graph, ort.sessionOptions(threads))
+    }
+    return new Encoder(network, centres, await load(true), await load(false))
   }
 
-  private constructor(session: ort.InferenceSession, network: Network, centres: number) {
-    this.session = session
+  private constructor(
+    network: Network,
+    centres: number,
+    whole: ort.InferenceSession,
+    half: ort.InferenceSession,
+  ) {
     this.network = network
     this.centres = centres
     this.codeSize = codeSize(network)
+    this.whole = whole
+    this.half = half
   }
 
-  /** `code` rows × c, `squaredError` a row summed over features, `q` rows × k (empty without centres). */
+  /** `code` rows × c, `q` rows × k (empty without centres), `squaredError` a row summed over features. */
   async encode(
     layers: readonly Layer[],
     centres: Float32Array | null,
     x: Float32Array,
     rows: number,
-  ): Promise<{ code: Float32Array; squaredError: Float32Array; q: Float32Array }> {
+  ): Promise<Encoded & { squaredError: Float32Array }> {
+    const result = await this.whole.run(this.feeds(layers, centres, x, rows))
+    return { ...encoded(result), squaredError: floats(result.squared_error) }
+  }
+
+  /** `code` and `q` as `encode` gives them, without the decoder: half the work. */
+  async assign(
+    layers: readonly Layer[],
+    centres: Float32Array | null,
+    x: Float32Array,
+    rows: number,
+  ): Promise<Encoded> {
+    const needed = layers.slice(0, this.network.codeLayer)
+    return encoded(await this.half.run(this.feeds(needed, centres, x, rows)))
+  }
+
+  async release(): Promise<void> {
+    await this.whole.release()
+    await this.half.release()
+  }
+
+  private feeds(
+    layers: readonly Layer[],
+    centres: Float32Array | null,
+    x: Float32Array,
+    rows: number,
+  ): Tensors {
     const d = this.network.widths[0]! // the input width
     const feeds: Tensors = { x: new ort.Tensor('float32', x.subarray(0, rows * d), [rows, d]) }
     layers.forEach((layer, l) => {
@@ -142,17 +177,17 @@ export class Encoder {
       feeds[`bias${l}`] = new ort.Tensor('float32', layer.bias, [layer.outputs])
     })
     if (centres !== null) feeds.centres = new ort.Tensor('float32', centres, [this.centres, this.codeSize])
-    const result = await this.session.run(feeds)
-    return {
-      code: floats(result.code),
-      squaredError: floats(result.squared_error),
-      q: result.q === undefined ? new Float32Array(0) : floats(result.q),
-    }
+    return feeds
   }
+}
 
-  async release(): Promise<void> {
-    await this.session.release()
-  }
+interface Encoded {
+  code: Float32Array
+  q: Float32Array
+}
+
+function encoded({ code, q }: Tensors): Encoded {
+  return { code: floats(code), q: q === undefined ? new Float32Array(0) : floats(q) }
 }
 
 /** rows × columns to columns × rows. */

@@ -91,7 +91,7 @@ function watched(looks: [largest: number, error: number][], options = GOOD.optio
     for (const [i, [largest, error]] of looks.entries()) {
       watch(
         { iteration: 10 * i, changed: 0.5, divergence: 0, squaredError: error },
-        { changed: 0.5, error, shares: [largest, 1 - largest] },
+        { changed: 0.5, shares: [largest, 1 - largest] },
       )
     }
     return null

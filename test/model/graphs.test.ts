@@ -219,6 +219,11 @@ test('codes, errors and q of the encoder equal the formulas; rows of q sum to 1'
   const { layers, centres, x } = setUp(7)
   const encoder = await Encoder.create(NETWORK, K)
   const { code, squaredError, q } = await encoder.encode(layers, centres, x, ROWS)
+  assert.deepEqual(
+    await encoder.assign(layers, centres, x, ROWS),
+    { code, q },
+    'the same without the decoder',
+  )
   await encoder.release()
   const parameters = toParameters(layers, centres)
   rowsOf(x, 6).forEach((row, i) => {

@@ -5,7 +5,7 @@ Same network (460-500-500-2000-20 and its mirror), optimiser (SGD, rate 0.001, m
 model over an epoch of batches in memory; figures are medians over rounds. Development only; Python 3.10 or newer:
 
     python3 -m venv venv && venv/bin/pip install tensorflow-cpu==2.21.0
-    venv/bin/python test/compare/keras.py [--batch 128] [--rounds 6]
+    venv/bin/python test/compare/keras_step.py [--batch 128] [--rounds 6]
 """
 
 import argparse
@@ -29,7 +29,7 @@ WIDTHS = [460, 500, 500, 2000, 20, 2000, 500, 500, 460]
 CODE_LAYER = 4
 STEPS = 40
 """Batches of an epoch."""
-FORMS = {"Keras, default": "auto", "Keras, jit_compile=False": False, "Keras, jit_compile=True (XLA)": True}
+FORMS = {"Keras, default": "auto", "Keras, jit_compile=True (XLA)": True}
 OURS = "examon-dec"
 
 
