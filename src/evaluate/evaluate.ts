@@ -13,7 +13,7 @@ import { DetailCollector, type EvaluationDetail } from './detail.ts'
 import { labelledEvents } from './events.ts'
 import { type Summary, summarise } from './figures.ts'
 import { bundledWindows, type FittingWindows } from './fitting.ts'
-import { notesOn, nothingScored } from './notes.ts'
+import { notesOn, nothingScored, type Seen } from './notes.ts'
 import { calibrateRival, type Rival, WITH_MEMORY } from './rivals.ts'
 import { scalerRows, scoreBlock } from './score-block.ts'
 import { EvaluatedWindows } from './windows.ts'
@@ -77,14 +77,15 @@ export async function evaluate(
       detector: new Detector(bundle, options),
       scalerRow: scalerRows(bundle, history.nodes),
       onFlag,
-      hasValues: new Uint8Array(schema.metrics.length),
+      seen: { hasValues: new Uint8Array(schema.metrics.length), usual: 0, beyond: 0 },
+      leastP: 1 / (bundle.combined.length + 1),
     }
     const request = signal === undefined ? { blockRows: SCORE_ROWS } : { blockRows: SCORE_ROWS, signal }
     for await (const block of history.windows(schema, request)) await judgeBlock(line, block)
     windows.finish()
     const counts = count(windows)
     if (counts.scored === 0) {
-      throw new HistoryError(nothingScored(bundle, history, windows, line.hasValues, options.minCoverage))
+      throw new HistoryError(nothingScored(bundle, history, windows, line.seen, options.minCoverage))
     }
     const summary = await summarise(windows, history.nodes, schema, signal)
     return {
@@ -92,7 +93,7 @@ export async function evaluate(
         model: bundle.version,
         history: describe(history),
         windows: counts,
-        notes: notesOn(bundle, history, windows, line.hasValues),
+        notes: notesOn(bundle, history, windows, line.seen),
         baselines: { trained: rows, calibrated: fitting.calibration.node.length },
         ...summary,
       },
@@ -125,8 +126,9 @@ interface Line {
   /** By node of the history, the row of the scaler. */
   scalerRow: Int32Array
   onFlag: NonNullable<EvaluateExtras['onFlag']>
-  /** By metric, whether any window so far has a value of it. */
-  hasValues: Uint8Array
+  seen: Seen
+  /** p-value of a window that is stranger than every calibration window. */
+  leastP: number
 }
 
 async function judgeBlock(line: Line, block: WindowBlock): Promise<void> {
@@ -143,7 +145,7 @@ async function judgeBlock(line: Line, block: WindowBlock): Promise<void> {
   }
   const first = windows.append(block)
   const [model, ...others] = windows.columns
-  for (let i = 0; i < block.counts.length; i++) if (block.counts[i]! > 0) line.hasValues[i % metrics] = 1
+  for (let i = 0; i < block.counts.length; i++) if (block.counts[i]! > 0) line.seen.hasValues[i % metrics] = 1
   let next = 0
   for (let row = 0; row < block.rows; row++) {
     const at = first + row
@@ -156,6 +158,10 @@ async function judgeBlock(line: Line, block: WindowBlock): Promise<void> {
     line.onFlag(flag, alarm)
     detail.take(flag, at, label, judged, next)
     if (!isScored) continue
+    if (label !== 1) {
+      line.seen.usual++
+      if (flag.p !== null && flag.p <= line.leastP) line.seen.beyond++
+    }
     model!.score[at] = flag.score ?? Number.NaN // the model has the first column
     windows.mode[at] = flag.mode ?? -1
     rivals.forEach((rival, r) => {

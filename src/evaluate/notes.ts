@@ -6,19 +6,33 @@ import type { EvaluatedWindows } from './windows.ts'
 /** Names listed in a message; the rest is counted. */
 const MOST_NAMES = 8
 
-/** `hasValues`: by metric of the schema, whether any window has a value of it. */
-export function notesOn(
-  bundle: Bundle,
-  history: History,
-  windows: EvaluatedWindows,
-  hasValues: ArrayLike<number>,
-): string[] {
+/**
+ * Above this share of windows that are not labelled anomalous and yet stranger than every calibration window, the history
+ * has moved away: were it like the calibration windows, there would be one in as many as there are of those.
+ */
+const MOVED_SHARE = 0.5
+
+/** What was counted while the windows passed. */
+export interface Seen {
+  /** By metric of the schema, whether any window has a value of it. */
+  hasValues: Uint8Array
+  /** Scored windows that are not labelled anomalous, and those of them that are stranger than every calibration window. */
+  usual: number
+  beyond: number
+}
+
+export function notesOn(bundle: Bundle, history: History, windows: EvaluatedWindows, seen: Seen): string[] {
   const { schema, scaler } = bundle.manifest
-  const absent = schema.metrics.filter((_, m) => hasValues[m] === 0).map(({ name }) => name)
+  const absent = schema.metrics.filter((_, m) => seen.hasValues[m] === 0).map(({ name }) => name)
   const known = new Set(scaler.nodes)
   const strangers = history.nodes.filter((node) => !known.has(node))
   return [
     ...labelNotes(history, windows),
+    ...(seen.beyond <= MOVED_SHARE * seen.usual
+      ? []
+      : [
+          `${Math.round((100 * seen.beyond) / seen.usual)} % of the windows not labelled anomalous are stranger than every calibration window: this machine no longer does what the model was trained on. The threshold means little here, though the ranking may hold; train on newer history`,
+        ]),
     ...(absent.length === 0
       ? []
       : [
@@ -63,7 +77,7 @@ export function nothingScored(
   bundle: Bundle,
   history: History,
   windows: EvaluatedWindows,
-  hasValues: ArrayLike<number>,
+  { hasValues }: Seen,
   minCoverage: number,
 ): string {
   const { metrics } = bundle.manifest.schema

@@ -126,6 +126,16 @@ describe('history that does not say all', () => {
     assert.match(notes.join(), /1 of 2 nodes are not known to the model \(r9n1\)/)
   })
 
+  test('a machine that no longer does what the model knows is told apart from one with faults', async () => {
+    const { notes } = await judge(
+      (file) => `SELECT * REPLACE (power * 3 AS power, ambient + 15 AS ambient) FROM '${file}'`,
+    )
+    assert.match(
+      notes.join(),
+      /100 % of the windows not labelled anomalous are stranger than every calibration window/,
+    )
+  })
+
   test('anomalous windows that are too thin to be scored are counted', async () => {
     const { notes } = await judge((file) => {
       const values = METRICS.map((name) => `CASE WHEN label = 1 THEN NULL ELSE ${name} END AS ${name}`)
