@@ -4,12 +4,13 @@
  * with gradients written by hand as in `graphs.ts`.
  */
 import {
-  adamUpdate,
+  addOnes,
+  addUpdate,
   type Gradient,
+  maskByRelu,
   type Optimiser,
   type ParameterNames,
   parameter,
-  sgdUpdate,
 } from './graphs.ts'
 import type { Layer } from './network.ts'
 import { OnnxGraph } from './onnx.ts'
@@ -65,7 +66,7 @@ export function denoisingGraph(shape: DenoisingShape, optimiser: Optimiser): Uin
   const relu = (value: string, on: boolean): string => (on ? g.node('Relu', [value]) : value)
   /** The gradient before a ReLU from the one behind it, whose output is `active`. */
   const throughRelu = (gradient: string, active: string, on: boolean): string =>
-    on ? g.node('Where', [g.node('Greater', [active, g.scalar(0)]), gradient, g.scalar(0)]) : gradient
+    on ? maskByRelu(g, gradient, active) : gradient
 
   const corrupted = masked(x, inputMask)
   const hidden = relu(g.node('Gemm', [corrupted, 'weight0', 'bias0']), shape.hiddenRelu)
@@ -77,14 +78,9 @@ export function denoisingGraph(shape: DenoisingShape, optimiser: Optimiser): Uin
 
   // As in `trainingGraph`, with SGD the rate rides in the back-propagated error.
   const scale = optimiser.kind === 'sgd' ? g.node('Mul', [inverseRows, rate]) : inverseRows
-  const update = (name: string, gradient: Gradient): void => {
-    if (optimiser.kind === 'sgd') sgdUpdate(g, name, gradient, optimiser.momentum)
-    else adamUpdate(g, name, gradient, rate)
-  }
-  const columnSum = (value: string): Gradient => ({
-    kind: 'value',
-    value: g.node('ReduceSum', [value, g.axes(0)], { keepdims: { int: 0 } }),
-  })
+  const update = (name: string, gradient: Gradient): void => addUpdate(g, optimiser, rate, name, gradient)
+  const ones = addOnes(g, x)
+  const columnSum = (value: string): Gradient => ({ kind: 'value', value: g.node('MatMul', [ones, value]) })
   const outer = g.node('Mul', [error, g.node('Mul', [scale, g.scalar(2 / d)])])
   const outerDelta = throughRelu(outer, output, shape.outputRelu)
   update('weight1', { kind: 'product', left: kept, right: outerDelta })

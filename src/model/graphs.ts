@@ -91,10 +91,7 @@ export function trainingGraph(
   const scale = optimiser.kind === 'sgd' ? g.node('Mul', [inverseRows, rate]) : inverseRows
   const reconstruction = clustering?.reconstruction ?? 1
   let delta = g.node('Mul', [error, g.node('Mul', [scale, g.scalar((2 * reconstruction) / d)])])
-  const update = (name: string, gradient: Gradient): void => {
-    if (optimiser.kind === 'sgd') sgdUpdate(g, name, gradient, optimiser.momentum)
-    else adamUpdate(g, name, gradient, rate)
-  }
+  const update = (name: string, gradient: Gradient): void => addUpdate(g, optimiser, rate, name, gradient)
 
   let codeGradient: string | null = null
   if (clustering !== null) {
@@ -257,10 +254,25 @@ export function maskByRelu(g: OnnxGraph, delta: string, activated: string): stri
 export type Gradient = { kind: 'value'; value: string } | { kind: 'product'; left: string; right: string }
 
 /**
+ * Adds the update of a parameter and its optimiser state. `rate` [] is what the optimiser wants of the caller; with SGD
+ * the gradient holds it already.
+ */
+export function addUpdate(
+  g: OnnxGraph,
+  optimiser: Optimiser,
+  rate: string,
+  name: string,
+  gradient: Gradient,
+): void {
+  if (optimiser.kind === 'sgd') sgdUpdate(g, name, gradient, optimiser.momentum)
+  else adamUpdate(g, name, gradient, rate)
+}
+
+/**
  * Computes `next.<name>` and `next.velocity.<name>` from `<name>` and `velocity.<name>`. `gradient` already holds the
  * rate. For products the momentum rides in Gemm's C input.
  */
-export function sgdUpdate(g: OnnxGraph, name: string, gradient: Gradient, momentum: number): void {
+function sgdUpdate(g: OnnxGraph, name: string, gradient: Gradient, momentum: number): void {
   const velocity = `velocity.${name}`
   if (gradient.kind === 'product') {
     g.node(
@@ -281,7 +293,7 @@ export function sgdUpdate(g: OnnxGraph, name: string, gradient: Gradient, moment
  * bias correction (see `adamRate`), `gradient` holds no rate. The state is kept undivided, mean/(1 − β₁) and
  * square/(1 − β₂): each saves a pass over the parameters, and the factors go into the rate and ε.
  */
-export function adamUpdate(g: OnnxGraph, name: string, gradient: Gradient, rate: string): void {
+function adamUpdate(g: OnnxGraph, name: string, gradient: Gradient, rate: string): void {
   const value =
     gradient.kind === 'value'
       ? gradient.value
