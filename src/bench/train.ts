@@ -2,8 +2,9 @@
  * How fast training and encoding are, against what the same runtime reaches at best on the same machine in the same
  * run. The network is the report's.
  */
-import { codeSize, isTransposed, type Optimiser } from '../model/graphs.ts'
+import { codeSize, isTransposed } from '../model/graphs.ts'
 import { createNetwork, encoderOf, initialiseLayers, type Layer, weightCount } from '../model/network.ts'
+import type { Optimiser } from '../model/optimisers.ts'
 import { createRandom, type Random } from '../model/random.ts'
 import * as ort from '../model/runtime.ts'
 import { Trainer } from '../model/trainer.ts'

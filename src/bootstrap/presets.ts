@@ -2,8 +2,8 @@
 import type { TrainingConfig } from '../config/schema.ts'
 import type { PretrainOptions } from '../model/autoencoder.ts'
 import type { ClusterOptions } from '../model/dec.ts'
-import type { Optimiser } from '../model/graphs.ts'
 import type { LayerwiseOptions } from '../model/layerwise.ts'
+import type { Optimiser } from '../model/optimisers.ts'
 import type { Schedule } from '../model/schedule.ts'
 import type { Statistic } from '../windows/schema.ts'
 

@@ -1,6 +1,6 @@
 import { ModelError } from './errors.ts'
-import type { Optimiser } from './graphs.ts'
 import type { Layer, Network } from './network.ts'
+import type { Optimiser } from './optimisers.ts'
 import type { Random, RandomState } from './random.ts'
 import type { Batch, Rows } from './rows.ts'
 import { type Schedule, scheduledRate } from './schedule.ts'

@@ -3,17 +3,10 @@
  * input and of the hidden units is dropped, and the clean input is to come out. One training step is one ONNX graph,
  * with gradients written by hand as in `graphs.ts`.
  */
-import {
-  addOnes,
-  addUpdate,
-  type Gradient,
-  maskByRelu,
-  type Optimiser,
-  type ParameterNames,
-  parameter,
-} from './graphs.ts'
+import { addOnes, maskByRelu } from './graphs.ts'
 import type { Layer } from './network.ts'
 import { OnnxGraph } from './onnx.ts'
+import { addUpdate, type Gradient, type Optimiser, type ParameterNames, parameter } from './optimisers.ts'
 import type { Random } from './random.ts'
 import * as ort from './runtime.ts'
 import { floats, Stepper, scalar, type Tensors } from './stepper.ts'

@@ -5,9 +5,9 @@
 
 import { type DenoisingShape, DenoisingTrainer, type Stack } from './denoising.ts'
 import { ModelError } from './errors.ts'
-import type { Optimiser } from './graphs.ts'
 import { type Initialiser, initialiseLayers, type Layer, type Network } from './network.ts'
 import { OnnxGraph } from './onnx.ts'
+import type { Optimiser } from './optimisers.ts'
 import type { Random, RandomState } from './random.ts'
 import type { Batch, BatchOptions, Block, Rows } from './rows.ts'
 import * as ort from './runtime.ts'

@@ -1,4 +1,4 @@
-import { adamRate, type Optimiser, type ParameterNames } from './graphs.ts'
+import { adamRate, type Optimiser, type ParameterNames } from './optimisers.ts'
 import * as ort from './runtime.ts'
 
 export type Tensors = Record<string, ort.Tensor>

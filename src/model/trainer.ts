@@ -3,11 +3,11 @@ import {
   codeSize,
   encodingGraph,
   isTransposed,
-  type Optimiser,
   parameterNames,
   trainingGraph,
 } from './graphs.ts'
 import { type Layer, layerSizes, type Network } from './network.ts'
+import type { Optimiser } from './optimisers.ts'
 import * as ort from './runtime.ts'
 import { floats, Stepper, type StepperState, scalar, type Tensors } from './stepper.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type DenoisingShape, DenoisingTrainer, drawMask, type Stack } from '../../src/model/denoising.ts'
-import type { Optimiser } from '../../src/model/graphs.ts'
+import type { Optimiser } from '../../src/model/optimisers.ts'
 import { createRandom, type Random } from '../../src/model/random.ts'
 
 const SHAPE: DenoisingShape = {

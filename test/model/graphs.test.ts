@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Optimiser } from '../../src/model/graphs.ts'
 import { createNetwork, type Layer } from '../../src/model/network.ts'
+import type { Optimiser } from '../../src/model/optimisers.ts'
 import { createRandom } from '../../src/model/random.ts'
 import { targetRow } from '../../src/model/soft-assignment.ts'
 import { Encoder, Trainer } from '../../src/model/trainer.ts'
