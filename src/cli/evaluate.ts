@@ -66,8 +66,11 @@ export function evaluateCommand(): Command {
 
 async function run(options: Options): Promise<void> {
   if (options.preset === 'report') {
-    if (options.report !== undefined || options.pictures !== undefined) {
-      throw new UsageError('--report and --pictures show a model on history; --preset report prints a table')
+    const { report, pictures, train, nodes } = options
+    if ([report, pictures, train, nodes].some((option) => option !== undefined)) {
+      throw new UsageError(
+        '--report, --pictures, --train and --nodes are for a model on history; --preset report prints its own table',
+      )
     }
     return runReport(options)
   }
