@@ -38,7 +38,7 @@ export function curvePictures({ scores, label }: Pick<EvaluationDetail, 'scores'
   return [
     picture({
       name: 'roc',
-      title: 'ROC, all nodes together',
+      title: 'ROC over all windows',
       area: 'AUROC',
       xTitle: 'false positive rate',
       yTitle: 'true positive rate (recall)',
@@ -53,7 +53,7 @@ export function curvePictures({ scores, label }: Pick<EvaluationDetail, 'scores'
     }),
     picture({
       name: 'precision-recall',
-      title: 'Precision and recall, all nodes together',
+      title: 'Precision and recall over all windows',
       area: 'average precision',
       xTitle: 'recall',
       yTitle: 'precision',

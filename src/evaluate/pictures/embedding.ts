@@ -12,7 +12,7 @@ export interface EmbeddedWindows {
   mode: Int32Array
   /** 1 anomalous, 0 normal, -1 not known; null where no window has a label. */
   label: Int8Array | null
-  /** NaN where not scored; null where scores are not at hand. */
+  /** Null where scores are not at hand. */
   score: Float64Array | null
   /** Short names of the modes; one a centre. */
   modeNames: readonly string[]
@@ -64,7 +64,6 @@ function byLabel(windows: EmbeddedWindows, label: Int8Array): EmbeddingPicture {
 }
 
 const SCORES: readonly Kind[] = [
-  { name: 'not scored', colour: SKY, shape: 'stroke', size: 12 },
   { name: 'below 0.5', colour: GREY, shape: 'circle', size: 12 },
   { name: '0.5 to 1', colour: SKY, shape: 'circle', size: 18 },
   { name: '1 to 2, flagged', colour: ORANGE, shape: 'triangle-up', size: 30 },
@@ -73,9 +72,8 @@ const SCORES: readonly Kind[] = [
 
 function byScore(windows: EmbeddedWindows, score: Float64Array): EmbeddingPicture {
   return scatter(windows, 'score', 'coloured by score', SCORES, (i) => {
-    const value = score[i] ?? Number.NaN
-    if (Number.isNaN(value)) return 0
-    return value < 0.5 ? 1 : value < 1 ? 2 : value < 2 ? 3 : 4
+    const value = score[i] ?? 0
+    return value < 0.5 ? 0 : value < 1 ? 1 : value < 2 ? 2 : 3
   })
 }
 

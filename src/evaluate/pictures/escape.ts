@@ -9,7 +9,12 @@ const ENTITIES: Readonly<Record<string, string>> = {
 /** Control characters but tab and line breaks, lone surrogates and non-characters: XML forbids them. */
 const FORBIDDEN = /[^\P{Cc}\t\n\r]|\p{Cs}|[\ufffe\uffff]/gu
 
-/** Text for HTML, SVG and quoted attributes alike. Forbidden characters become U+FFFD. */
+/** Forbidden characters become U+FFFD. */
+export function cleanText(text: string): string {
+  return text.replaceAll(FORBIDDEN, '\ufffd')
+}
+
+/** Text for HTML, SVG and quoted attributes alike, clean. */
 export function escapeText(text: string): string {
-  return text.replaceAll(FORBIDDEN, '\ufffd').replaceAll(/[&<>"']/g, (c) => ENTITIES[c] ?? c)
+  return cleanText(text).replaceAll(/[&<>"']/g, (c) => ENTITIES[c] ?? c)
 }

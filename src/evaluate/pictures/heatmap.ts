@@ -87,7 +87,7 @@ export function heatmapPicture(all: readonly PeakFlag[]): Picture | null {
                   encoding: {
                     x: plain,
                     color: truth([VERMILLION, GREY, SKY]),
-                    shape: truth(['triangle-up', 'circle', 'stroke']),
+                    shape: truth(['triangle-up', 'circle', 'diamond']),
                   },
                 },
               ]
@@ -143,7 +143,7 @@ function truth(range: string[]) {
     type: 'nominal' as const,
     title: null,
     scale: { domain: TRUTHS, range },
-    legend: { orient: 'top' as const, offset: 4, symbolOpacity: 1 },
+    legend: { orient: 'top' as const, offset: 4 },
   }
 }
 

@@ -34,9 +34,11 @@ export async function project(
   const n = points.length / c
   // A common factor changes neither layout, but t-SNE searches its widths within 50 halvings from 1.
   const factor = 1 / typicalDistance(points, c)
-  const rows = Array.from({ length: n }, (_, i) =>
-    Array.from(points.subarray(i * c, (i + 1) * c), (value) => value * factor),
-  )
+  const rows = Array.from({ length: n }, (_, i) => {
+    const row = Array.from(points.subarray(i * c, (i + 1) * c), (value) => value * factor)
+    // druid keeps its steps in a matrix as wide as the points, and needs room for two.
+    return c === 1 ? [...row, 0] : row
+  })
   const { seed } = options
   const total = ITERATIONS[method]
   const layouter =

@@ -1,7 +1,7 @@
 /** A vega-lite specification to SVG text, without a browser and without a canvas. */
 import { parse, textMetrics, View } from 'vega'
 import { compile, type TopLevelSpec } from 'vega-lite'
-import { escapeText } from './escape.ts'
+import { cleanText, escapeText } from './escape.ts'
 import { CONFIG } from './style.ts'
 
 /** A picture before it is drawn. */
@@ -47,7 +47,8 @@ const DECIMALS = 2
 
 function finish(svg: string, { name, title, description }: Picture): string {
   const head = `<svg role="img" aria-label="${escapeText(`${title}. ${description}`)}" `
-  return svg
+  // Vega escapes what it writes, but keeps control characters.
+  return cleanText(svg)
     .replace(/^<svg /, head)
     .replace(/^(<svg [^>]*>)/, `$1<title>${escapeText(title)}</title>`)
     .replaceAll(/ (?:aria-roledescription|aria-hidden|pointer-events)="[^"]*"/g, '')
