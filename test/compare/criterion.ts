@@ -70,8 +70,9 @@ async function measure(set: string, trials: number): Promise<Figures[]> {
         'training loss': -(trained.losses.at(-1) ?? Number.NaN),
         ...(await detect(prepared, model, test)),
       }
-      if (trace) console.log(JSON.stringify({ set, values, ...found }))
-      figures.push(found)
+      const { faults, ...columns } = found
+      if (trace) console.log(JSON.stringify({ set, values, ...columns, faults }))
+      figures.push(columns)
     }
     return figures
   } finally {
@@ -81,7 +82,7 @@ async function measure(set: string, trials: number): Promise<Figures[]> {
   }
 }
 
-async function judge(prepared: Prepared, faulty: FaultyWindows, model: CalibratedModel): Promise<Figures> {
+async function judge(prepared: Prepared, faulty: FaultyWindows, model: CalibratedModel) {
   const { store, selection, schema } = prepared
   const faults = await scoreFaults(faulty, model, store.features)
   const mean = (of: readonly { averagePrecision: number }[]): number =>
@@ -112,6 +113,9 @@ async function judge(prepared: Prepared, faulty: FaultyWindows, model: Calibrate
     ...Object.fromEntries(byKind),
     'held-out loss': -squared / (selection.calibration * schema.transforms.length),
     silhouette: width.mean ?? -1,
+    faults: Object.fromEntries(
+      faults.map(({ fault, averagePrecision: ap }) => [`${fault.kind} ${fault.strength}`, ap]),
+    ),
   }
 }
 
