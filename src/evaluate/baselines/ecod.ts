@@ -1,4 +1,6 @@
-import { type Baseline, checkTraining, columnMeans, rowByRow } from './baseline.ts'
+import { type Baseline, checkRows, checkScores, checkTraining, columnMeans } from './baseline.ts'
+
+const NAME = 'ECOD'
 
 /**
  * ECOD (Li et al. 2022, algorithm 1): negative log of the empirical tail probability of each feature, summed over the
@@ -8,7 +10,7 @@ import { type Baseline, checkTraining, columnMeans, rowByRow } from './baseline.
  * is no training row.
  */
 export function fitEcod(train: Float32Array, n: number, d: number): Baseline {
-  checkTraining('ECOD', train, n, d, 1)
+  checkTraining(NAME, train, n, d, 1)
   const mean = columnMeans(train, n, d)
   const columns = Array.from({ length: d }, (_, j) => {
     const column = Float32Array.from({ length: n }, (_, row) => train[row * d + j]!)
@@ -16,24 +18,35 @@ export function fitEcod(train: Float32Array, n: number, d: number): Baseline {
   })
   // By the number of training rows in the tail, the scored row comes on top.
   const surprise = Float64Array.from({ length: n + 1 }, (_, count) => -Math.log((count + 1) / (n + 1)))
-  return rowByRow('ECOD', d, (row) => {
-    let left = 0
-    let right = 0
-    let skewed = 0
-    for (let j = 0; j < d; j++) {
-      const { sorted, skew } = columns[j]!
-      const x = row[j]!
-      if (!Number.isFinite(x)) return Number.NaN
-      const below = countBelow(sorted, x, false)
-      const atMost = sorted[below] === x ? countBelow(sorted, x, true) : below // equal values are rare but for constants
-      const l = surprise[atMost]!
-      const r = surprise[n - below]!
-      left += l
-      right += r
-      skewed += skew < 0 ? l : r
-    }
-    return Math.max(left, right, skewed)
-  })
+  return {
+    name: NAME,
+    async score(rows, count) {
+      checkRows(NAME, rows, count, d)
+      const [left, right, skewed] = [
+        new Float64Array(count),
+        new Float64Array(count),
+        new Float64Array(count),
+      ]
+      // Feature by feature: its sorted column stays in the cache while all rows look their value up.
+      for (const [j, { sorted, skew }] of columns.entries()) {
+        for (let row = 0; row < count; row++) {
+          const x = rows[row * d + j]!
+          const below = countBelow(sorted, x, false)
+          // Equal values are rare but for constants.
+          const atMost = sorted[below] === x ? countBelow(sorted, x, true) : below
+          const l = Number.isFinite(x) ? surprise[atMost]! : Number.NaN
+          const r = surprise[n - below]!
+          left[row]! += l
+          right[row]! += r
+          skewed[row]! += skew < 0 ? l : r
+        }
+      }
+      const scores = left.map((sum, row) => Math.max(sum, right[row]!, skewed[row]!))
+      checkScores(NAME, scores)
+      return scores
+    },
+    async release() {},
+  }
 }
 
 /** Of its sign the skewness is. */
