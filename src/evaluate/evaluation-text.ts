@@ -26,7 +26,7 @@ export function evaluationText(evaluation: Evaluation, nodes: boolean): string {
   const parts = [
     `model ${evaluation.model}: ${windows.read} windows of ${history.nodes} ${history.nodes === 1 ? 'node' : 'nodes'}, ${windows.scored} scored, ${windows.anomalous} labelled anomalous
 baselines fitted on ${baselines.trained} of the model's training windows, thresholds from ${baselines.calibrated} calibration windows`,
-    ...evaluation.notes.map((note) => `note: ${note}`),
+    ...(evaluation.notes.length === 0 ? [] : [evaluation.notes.map((note) => `note: ${note}`).join('\n')]),
   ]
   const model = detectors[0] // the model comes first
   if (nodes && model !== undefined) {
