@@ -1,8 +1,10 @@
 /**
  * Remeasures the baselines of `evaluate` on the reference data and prints them beside documented figures from scikit-learn and PyOD.
- * The windows are not built by the product, so that a mistake in its windows would show as a difference.
+ * The windows are not built by the product, so that a mistake in its windows would show as a difference. With `--every N` the
+ * baselines are fitted on each N-th training window only: what is lost by thinning.
  */
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import type { Baseline } from '../../src/evaluate/baselines/baseline.ts'
 import { fitEcod } from '../../src/evaluate/baselines/ecod.ts'
 import { fitIsolationForest } from '../../src/evaluate/baselines/isolation-forest.ts'
@@ -85,7 +87,10 @@ const DATA_SETS = [
   { name: 'js2', entities: Array.from({ length: 10 }, (_, i) => `service${i}`) },
 ] as const
 
-console.log(machine())
+const { values } = parseArgs({ options: { every: { type: 'string', default: '1' } } })
+const every = Number(values.every)
+
+console.log(`${machine()}${every === 1 ? '' : `; fitted on every ${every}th window`}`)
 const rows: Cell[][] = []
 for (const { name, entities } of DATA_SETS) {
   const folder = sharedData(name)
@@ -94,7 +99,9 @@ for (const { name, entities } of DATA_SETS) {
   for (const entity of entities) {
     const train = await readWindows(join(folder, `${entity}.train.parquet`))
     const test = await readWindows(join(folder, `${entity}.test.parquet`))
-    sets.push({ n: train.n, d: train.d, train: scale(train, train), test: scale(train, test), labels: test })
+    const { n, d } = train
+    const scaled = scale(train, train).filter((_, i) => Math.floor(i / d) % every === 0)
+    sets.push({ n: Math.ceil(n / every), d, train: scaled, test: scale(train, test), labels: test })
   }
   for (const method of METHODS) {
     for (const seed of method.seeds) {
