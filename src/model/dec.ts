@@ -155,13 +155,15 @@ async function follow(run: Run): Promise<Clustered> {
   let stopped: Clustered['stopped'] = 'max_iterations'
   let before = state?.before ?? Number.NaN
   let iteration = state?.iteration ?? 0
+  /** Of the parameters as they are; null once a step has changed them. */
+  let whole: Renewed | null = null
   // A state is taken after an update, whose q has to be found again.
-  if (state != null) await renew()
+  if (state != null) whole = await renew()
   for await (const { x, positions, n } of walk.batches()) {
     signal?.throwIfAborted()
     if (iteration === options.maxIterations) break
     if (iteration % options.updateInterval === 0 && iteration !== state?.iteration) {
-      const whole = await renew()
+      whole = await renew()
       const { changed } = whole
       if (iteration === 0) before = await reconstruct()
       const update = { iteration, changed, ...sums.take() }
@@ -182,8 +184,9 @@ async function follow(run: Run): Promise<Clustered> {
     const rate = scheduledRate(options.learningRate, options.schedule, at)
     sums.add(await trainer.step(x, n, rate, target), n)
     iteration++
+    whole = null
   }
-  const { shares } = await renew()
+  const { shares } = whole ?? (await renew())
   const after = await reconstruct()
   if (!Number.isFinite(after) || assignment.mass.some(Number.isNaN)) throw diverged(iteration, options)
   return {
