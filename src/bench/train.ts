@@ -51,8 +51,9 @@ export interface TrainBench {
   peak: { shape: number[]; gflops: number; median: number }
   /** 6 FLOP a weight and row: multiply and add, once forward, twice backward. */
   steps: Figure[]
-  /** 2 FLOP a weight of the encoder and row. */
+  /** 2 FLOP a weight of the encoder and row. A single vector has to read all of its `encoderBytes`. */
   encoder: (Figure & { vectorsPerSecond: number })[]
+  encoderBytes: number
 }
 
 interface NamedTask extends Task {
@@ -111,6 +112,7 @@ function summarise(machine: Machine, measured: Map<NamedTask, Times>): TrainBenc
       const result = figure(entry)
       return { ...result, vectorsPerSecond: (result.batch / result.median) * 1e3 }
     }),
+    encoderBytes: 4 * weightCount(encoderOf(NETWORK)),
   }
 }
 

@@ -59,7 +59,7 @@ function collectCounts(text: string, before: number[]): number[] {
   return [...(before === STEP_BATCHES ? [] : before), parseCount(text)]
 }
 
-function report({ machine, widths, weights, peak, steps, encoder }: TrainBench): string {
+function report({ machine, widths, weights, peak, steps, encoder, encoderBytes }: TrainBench): string {
   const figures = [
     { title: 'ms (median)', decimals: 3 },
     { title: 'fastest', decimals: 3 },
@@ -82,6 +82,12 @@ function report({ machine, widths, weights, peak, steps, encoder }: TrainBench):
     training,
     '',
     encoding,
+    ...encoder
+      .filter(({ batch }) => batch === 1)
+      .map(({ median }) => {
+        const [megabytes, rate] = [encoderBytes / 1e6, encoderBytes / median / 1e6]
+        return `a single vector reads ${megabytes.toFixed(1)} MB of weights, here at ${rate.toFixed(0)} GB/s`
+      }),
   ].join('\n')
 }
 

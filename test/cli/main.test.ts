@@ -81,6 +81,11 @@ describe('wrong usage ends with 2, a hint on stderr and nothing on stdout', () =
     ['an unknown verb', ['chek'], /unknown command 'chek'\n\(Did you mean check\?\)/],
     ['an unknown option', ['check', 'config', good, '--jsn'], /unknown option '--jsn'/],
     ['a missing argument', ['check', 'config'], /missing required argument 'file'/],
+    [
+      'a batch of nothing',
+      ['bench', 'train', '--batch', '128', '0'],
+      /'0' is invalid. a whole number from 1/,
+    ],
     ['no such file', ['check', 'config', join(folder, 'none.yaml')], /none\.yaml: no such file/],
   ]
   for (const [name, args, message] of lines) {
