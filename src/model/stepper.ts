@@ -64,8 +64,7 @@ export class Stepper {
 
   /** One update at the learning rate `rate`; returns the outputs of the graph named in `outputs`. */
   async step(inputs: Tensors, rate: number, outputs: readonly string[]): Promise<Tensors> {
-    this.steps++
-    const effective = this.optimiser.kind === 'sgd' ? rate : adamRate(rate, this.steps)
+    const effective = this.optimiser.kind === 'sgd' ? rate : adamRate(rate, this.steps + 1)
     const feeds = {
       ...this.sets[this.current],
       ...this.optimiserState,
@@ -79,6 +78,7 @@ export class Stepper {
     for (const [name, tensor] of Object.entries(this.optimiserState)) fetches[`next.${name}`] = tensor
     const result = await this.session.run(feeds, fetches)
     this.current = other
+    this.steps++
     return result
   }
 

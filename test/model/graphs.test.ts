@@ -318,6 +318,20 @@ test('the number of threads changes no bit of a step on this network, and a step
   assert.deepEqual(states[0], states[1])
 })
 
+test('a step that is refused leaves no trace', async () => {
+  const { layers, x, target, clustering } = setUp(12)
+  const trainer = await Trainer.create(NETWORK, layers, { kind: 'adam' }, clustering)
+  await trainer.step(x, ROWS, 0.01, target)
+  const before = trainer.state()
+  await assert.rejects(trainer.step(x, ROWS + 1, 0.01, target), /size\(60\) does not match data length\(54\)/)
+  await assert.rejects(
+    trainer.step(x, ROWS, 0.01, target.subarray(K)),
+    /size\(27\) does not match data length\(24\)/,
+  )
+  assert.deepEqual(trainer.state(), before)
+  await trainer.release()
+})
+
 test('batches of 32 to 4096 rows: a batch repeated, in part too, gives the step of its mean gradient', async () => {
   const { layers, centres, x, target, clustering } = setUp(11)
   const most = 4096
