@@ -58,7 +58,7 @@ export function heatmapPicture(all: readonly PeakFlag[]): Picture | null {
     type: 'nominal',
     sort: metrics,
     title: null,
-    axis: { ticks: false, domain: false },
+    axis: { ticks: false, domain: false, labelExpr: 'truncate(datum.label, 32)' },
   } as const
   const width = Math.max(4, flags.length) * CELL.width
   const hasTruth = flags.some(({ label }) => label !== -1)

@@ -18,16 +18,23 @@ export interface PretrainLosses {
 export function pretrainPicture({ losses, baselines, plateau }: PretrainLosses): Picture | null {
   if (!losses.some((loss) => loss > 0)) return null
   const curve = losses.map((loss, i) => ({ epoch: i + 1, loss }))
+  const components = baselines?.components === 1 ? '1 component' : `${baselines?.components} components`
   const rules =
     baselines === null
       ? []
       : [
           { error: baselines.meanPredictor, text: `mean predictor ${figure(baselines.meanPredictor)}` },
-          { error: baselines.pca, text: `PCA, ${baselines.components} components ${figure(baselines.pca)}` },
+          { error: baselines.pca, text: `PCA, ${components} ${figure(baselines.pca)}` },
         ].filter(({ error }) => error > 0)
   const last = curve.at(-1)
   const drawn = [...losses, ...rules.map(({ error }) => error)].filter((error) => error > 0)
-  const x = { field: 'epoch', type: 'quantitative', title: 'epoch', scale: { nice: false } } as const
+  const x = {
+    field: 'epoch',
+    type: 'quantitative',
+    title: 'epoch',
+    scale: { nice: false },
+    axis: { tickMinStep: 1 },
+  } as const
   const y = {
     field: 'loss',
     type: 'quantitative' as const,
@@ -75,14 +82,21 @@ export function pretrainPicture({ losses, baselines, plateau }: PretrainLosses):
         mark: { type: 'line', color: BLUE, strokeWidth: 2, point: losses.length < 3 },
         encoding: { x, y },
       },
-      ...haloed({
-        data: { values: rules },
-        mark: { align: 'right', dx: -3, dy: -7, fontSize: 11 },
-        encoding: { x: { value: NARROW - 60 }, y: { ...y, field: 'error' }, text: { field: 'text' } },
-      }),
+      // At either end, so that they stay apart where both errors are nearly the same.
+      ...rules.flatMap((rule, i) =>
+        haloed({
+          data: { values: [rule] },
+          mark: i === 0 ? { align: 'right', dx: -3, dy: -7 } : { align: 'left', dx: 4, dy: 9 },
+          encoding: {
+            x: { value: i === 0 ? NARROW - 60 : 0 },
+            y: { ...y, field: 'error' },
+            text: { field: 'text' },
+          },
+        }),
+      ),
       ...haloed({
         data: { values: last === undefined ? [] : [last] },
-        mark: { align: 'right', dx: -3, dy: 13, fontSize: 11 },
+        mark: { align: 'right', dx: -3, dy: 13 },
         encoding: { x, y, text: { value: `autoencoder ${figure(last?.loss ?? Number.NaN)}` } },
       }),
     ],
@@ -122,7 +136,7 @@ export function clusteringPicture({ updates, tolerance }: ClusteringLosses): Pic
             },
             ...haloed({
               data: { values: [{ at: tolerance }] },
-              mark: { align: 'left', dx: 4, dy: -7, fontSize: 11 },
+              mark: { align: 'left', dx: 4, dy: -7 },
               encoding: {
                 x: { value: 0 },
                 y: { field: 'at', type: 'quantitative' },

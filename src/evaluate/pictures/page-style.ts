@@ -44,6 +44,7 @@ table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums
 th,td{padding:.28rem .7rem;text-align:left;border-bottom:1px solid var(--line);font-weight:400;vertical-align:top}
 thead th{color:var(--muted);border-bottom-color:var(--muted);vertical-align:bottom}
 th small,td small{display:block;font-size:.82em;color:var(--muted)}
+tbody th{min-width:11rem}
 .nowrap{white-space:nowrap}
 .number{text-align:right;white-space:nowrap}
 .strong th,.strong td{font-weight:650;background:var(--card)}
@@ -66,7 +67,11 @@ h2{break-after:avoid}
 figure,tr,.card{break-inside:avoid}
 .scroll{overflow:visible}
 .wide .scroll svg{max-width:100%}
-.gallery{grid-template-columns:1fr 1fr}
+.gallery{grid-template-columns:repeat(auto-fill,minmax(58mm,1fr))}
+.cards{grid-template-columns:repeat(4,1fr)}
+table{font-size:8pt}
+th,td{padding:.2rem .4rem}
+tbody th{min-width:8rem}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 }
 `

@@ -6,6 +6,7 @@ import { type Bundle, openBundle } from '../../model/bundle.ts'
 import type { EvaluationDetail } from '../detail.ts'
 import type { Evaluation } from '../evaluate.ts'
 import { codeSection, detectionSections, detectorsSection, modeCounts, summarySection } from './evaluation.ts'
+import { movedSection } from './moved.ts'
 import { moment } from './numbers.ts'
 import { renderPage, type Section } from './page.ts'
 import {
@@ -35,9 +36,11 @@ export async function writeTrainingReport(
   const drawing: Drawing = { ...options, keep: (picture) => drawn.push(picture) }
   const view = await viewModel(bundle, options.signal)
   const { reference } = view
+  const moved = movedSection(view)
   const sections: Section[] = [
     modelSection(view),
     await trainingSection(drawing, view),
+    ...(moved === null ? [] : [moved]),
     modesSection(view, null),
     {
       id: 'code',

@@ -23,11 +23,11 @@ export const GREY = '#8a949e'
 const CATEGORIES = [BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, OLIVE, GREY] as const
 const SHAPES = ['circle', 'square', 'triangle-up', 'diamond', 'triangle-down', 'cross'] as const
 
-/** Colour and shape of mode `i`: the shapes repeat later than the colours, so that no two of 24 look the same. */
+/** Colour and shape of mode `i`; each time the colours begin anew the shapes move on, so that 48 modes all differ. */
 export function modeMark(i: number): { colour: string; shape: string } {
   return {
     colour: CATEGORIES[i % CATEGORIES.length] ?? GREY,
-    shape: SHAPES[(i + Math.floor(i / CATEGORIES.length)) % SHAPES.length] ?? 'circle',
+    shape: SHAPES[((i % CATEGORIES.length) + Math.floor(i / CATEGORIES.length)) % SHAPES.length] ?? 'circle',
   }
 }
 

@@ -1,6 +1,6 @@
 /** Score over time, one strip a node, with the labelled events behind it. */
 import type { TopLevelSpec } from 'vega-lite'
-import { count } from './numbers.ts'
+import { count, figure } from './numbers.ts'
 import type { Picture } from './render.ts'
 import { BLUE, haloed, type Layer, ORANGE, shorten, VERMILLION, WIDE } from './style.ts'
 
@@ -67,7 +67,7 @@ export function timelinePicture(
       type: 'quantitative' as const,
       title: null,
       scale: { type: 'symlog' as const, constant: 1, domain: [0, top], nice: false },
-      axis: { values: scoreTicks(top), format: '~g' },
+      axis: { values: scoreTicks(top), format: ',.0f' },
     }
     const axis = isLast
       ? { labelOverlap: true, tickCount: 8, labelExpr: TIME_LABEL }
@@ -115,10 +115,7 @@ export function timelinePicture(
     name: 'score-over-time',
     title: 'Score over time',
     description: `${shown}, one strip each. ${nodes
-      .map(
-        ({ node, score, events }) =>
-          `${node}: highest ${highest(score).toPrecision(3)}, ${events.length} events`,
-      )
+      .map(({ node, score, events }) => `${node}: highest ${figure(highest(score))}, ${events.length} events`)
       .join('; ')}.`,
     spec,
     shown: nodes.length,
