@@ -8,7 +8,7 @@ import type { Catalogue } from '../examon/catalogue.ts'
 import type { History } from '../history/types.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Rows } from '../model/rows.ts'
-import { ScaledRows } from '../model/scaled-rows.ts'
+import { ScaledRows, writeScaledRows } from '../model/scaled-rows.ts'
 import { fitScaler, type Scaler } from '../model/scaler.ts'
 import { learnExpectedSamples } from '../windows/coverage.ts'
 import { type FeatureSchema, featureCount } from '../windows/schema.ts'
@@ -146,9 +146,7 @@ async function write(request: PrepareRequest, home: string): Promise<void> {
     const scaling = progress.step('fit scaler')
     const plain = { plain: selecting.plainScaler }
     const scaler = await fitScaler(store.windows('train'), history.nodes, schema.transforms, plain, signal)
-    const path = join(home, FILES.rows)
-    const rows = await ScaledRows.create(store.windows('train'), scaler, { path, signal })
-    await rows.release()
+    await writeScaledRows(store.windows('train'), scaler, join(home, FILES.rows), signal)
     scaling.finish(`${history.nodes.length} nodes`)
     writeScaler(join(home, FILES.scaler), scaler)
     store.sync()

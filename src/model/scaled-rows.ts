@@ -1,7 +1,5 @@
 /** Scaled windows in a file, so that memory does not depend on their number. */
-import { mkdtemp, open, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { open } from 'node:fs/promises'
 import { loadAhead } from '../windows/ahead.ts'
 import { OnnxGraph } from './onnx.ts'
 import type { Random } from './random.ts'
@@ -22,6 +20,7 @@ import { addScaling, type Scaler } from './scaler.ts'
 const BUFFER_BYTES = 64 * 2 ** 20
 /** A buffer is filled with runs of so many consecutive rows, drawn from the whole file: .5 MB a read at d = 460. */
 const RUN_ROWS = 256
+
 type File = Awaited<ReturnType<typeof open>>
 
 /**
@@ -33,71 +32,28 @@ export class ScaledRows implements Rows {
   readonly rows: number
   readonly features: number
   private readonly file: File
-  private readonly temporary: string | null
   private readonly whole: MemoryRows | null
   /** Two buffers for shuffled passes, kept between them; taken while a pass runs. */
   private spare: [Float32Array, Float32Array] | null = null
 
-  /** Scales windows, in their order, into `path`, or into a temporary file that `release` removes. */
-  static async create(
-    windows: AsyncIterable<ScalableBlock>,
-    scaler: Scaler,
-    options: { path?: string; signal?: AbortSignal | undefined } = {},
-  ): Promise<ScaledRows> {
-    const temporary = options.path === undefined ? await mkdtemp(join(tmpdir(), 'examon-dec-rows-')) : null
-    const path = options.path ?? join(temporary ?? '', 'rows.f32')
+  /** Rows that `writeScaledRows` has written to `path`. */
+  static async open(path: string, rows: number, features: number): Promise<ScaledRows> {
+    const file = await open(path, 'r')
     try {
-      const file = await open(path, 'w+')
-      try {
-        let rows = 0
-        for await (const { first, n, x } of scaledBlocks(windows, scaler)) {
-          options.signal?.throwIfAborted()
-          await writeAll(file, x, first * scaler.features * 4)
-          rows += n
-        }
-        if (temporary === null) await file.datasync()
-        return await ScaledRows.over(file, rows, scaler.features, temporary)
-      } catch (error) {
-        await file.close()
-        throw error
-      }
+      if (rows * features * 4 > BUFFER_BYTES) return new ScaledRows(file, rows, features, null)
+      const values = new Float32Array(rows * features)
+      await readAll(file, values, 0)
+      return new ScaledRows(file, rows, features, new MemoryRows(values, features))
     } catch (error) {
-      if (temporary !== null) await rm(temporary, { recursive: true, force: true })
+      await file.close()
       throw error
     }
   }
 
-  /** Rows that an earlier `create` has written to `path`; read only. */
-  static async open(path: string, rows: number, features: number): Promise<ScaledRows> {
-    return ScaledRows.over(await open(path, 'r'), rows, features, null)
-  }
-
-  private static async over(
-    file: File,
-    rows: number,
-    features: number,
-    temporary: string | null,
-  ): Promise<ScaledRows> {
-    let whole: MemoryRows | null = null
-    if (rows * features * 4 <= BUFFER_BYTES) {
-      const values = new Float32Array(rows * features)
-      await readAll(file, values, 0)
-      whole = new MemoryRows(values, features)
-    }
-    return new ScaledRows(file, rows, features, temporary, whole)
-  }
-
-  private constructor(
-    file: File,
-    rows: number,
-    features: number,
-    temporary: string | null,
-    whole: MemoryRows | null,
-  ) {
+  private constructor(file: File, rows: number, features: number, whole: MemoryRows | null) {
     this.file = file
     this.rows = rows
     this.features = features
-    this.temporary = temporary
     this.whole = whole
   }
 
@@ -111,7 +67,6 @@ export class ScaledRows implements Rows {
 
   async release(): Promise<void> {
     await this.file.close()
-    if (this.temporary !== null) await rm(this.temporary, { recursive: true, force: true })
   }
 
   private async *passOver(batch: number, { shuffle, random, from = 0 }: BatchOptions): AsyncGenerator<Batch> {
@@ -204,6 +159,25 @@ export interface ScalableBlock {
   rows: number
   node: Int32Array
   values: Float64Array
+}
+
+/** Scales windows, in their order, into `path`, down to the disk itself. */
+export async function writeScaledRows(
+  windows: AsyncIterable<ScalableBlock>,
+  scaler: Scaler,
+  path: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const file = await open(path, 'w')
+  try {
+    for await (const { first, x } of scaledBlocks(windows, scaler)) {
+      signal?.throwIfAborted()
+      await writeAll(file, x, first * scaler.features * 4)
+    }
+    await file.datasync()
+  } finally {
+    await file.close()
+  }
 }
 
 /** Scales windows block by block, by the graph that serving uses. `x` is valid until the next step. */

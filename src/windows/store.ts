@@ -1,15 +1,4 @@
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  read,
-  readSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { closeSync, fsyncSync, mkdirSync, openSync, read, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { loadAhead } from './ahead.ts'
@@ -65,30 +54,24 @@ const READ_ROWS = 1024
 
 const readAsync = promisify(read)
 
-/**
- * Windows on disk, a file a column: memory does not depend on their number. A store without a directory of its own
- * keeps its files in a temporary one, which goes when the store is closed.
- */
+/** Windows on disk, a file a column: memory does not depend on their number. */
 export class WindowStore {
   rows: number
   readonly features: number
   readonly metrics: number
-  private readonly temporary: string | null
   private readonly files: Record<Column, number>
 
-  /** `features` values and `metrics` sample counts a window. `directory` is made; what it held of a store is lost. */
-  constructor(features: number, metrics: number, directory?: string)
-  /** Opens what an earlier store has written to `directory`, read only. */
-  constructor(features: number, metrics: number, directory: string, written: { rows: number })
-  constructor(features: number, metrics: number, directory?: string, written?: { rows: number }) {
+  /**
+   * `features` values and `metrics` sample counts a window. Begins anew in `directory`, which is made; with `written`
+   * opens what an earlier store has left there, read only.
+   */
+  constructor(features: number, metrics: number, directory: string, written?: { rows: number }) {
     this.features = features
     this.metrics = metrics
     this.rows = written?.rows ?? 0
-    this.temporary = directory === undefined ? mkdtempSync(join(tmpdir(), 'examon-dec-windows-')) : null
-    const home = directory ?? this.temporary ?? ''
-    mkdirSync(home, { recursive: true })
+    mkdirSync(directory, { recursive: true })
     const open = (column: Column): number =>
-      openSync(join(home, FILES[column]), written === undefined ? 'w+' : 'r')
+      openSync(join(directory, FILES[column]), written === undefined ? 'w+' : 'r')
     this.files = {
       node: open('node'),
       start: open('start'),
@@ -187,7 +170,6 @@ export class WindowStore {
 
   close(): void {
     for (const file of Object.values(this.files)) closeSync(file)
-    if (this.temporary !== null) rmSync(this.temporary, { recursive: true, force: true })
   }
 
   /** The spans that hold windows of a part, each cut to its first and last one. */

@@ -6,6 +6,7 @@ import {
   selectWindows,
 } from '../../src/bootstrap/select.ts'
 import { WindowStore } from '../../src/windows/store.ts'
+import { folder } from '../history/parquet.ts'
 import { rowsOfPart } from '../model/support.ts'
 
 const OPTIONS = { holdout: 0.25, skipAnomalous: true, minCoverage: 0.5, plainScaler: false }
@@ -17,7 +18,7 @@ function select(
   thin: Record<number, number>,
   options = OPTIONS,
 ) {
-  const store = new WindowStore(1, 1)
+  const store = new WindowStore(1, 1, folder())
   store.append({
     rows,
     node: new Int32Array(rows),

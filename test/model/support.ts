@@ -5,6 +5,7 @@ import { createRandom, type Random } from '../../src/model/random.ts'
 import { MemoryRows, type Rows } from '../../src/model/rows.ts'
 import type { Scaler } from '../../src/model/scaler.ts'
 import { PART, type Part, WindowStore } from '../../src/windows/store.ts'
+import { folder } from '../history/parquet.ts'
 
 /** Windows of d metrics with one statistic each, 15 minutes apart; `part` of each, by default all train. */
 export function storeOf(
@@ -14,7 +15,7 @@ export function storeOf(
   part: (row: number) => keyof typeof PART = () => 'train',
 ): WindowStore {
   const rows = values.length / d
-  const store = new WindowStore(d, d)
+  const store = new WindowStore(d, d, folder())
   store.append({
     rows,
     node: node === null ? new Int32Array(rows) : Int32Array.from(node),

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import type { WindowBlock } from '../../src/windows/block.ts'
 import { coverage, learnExpectedSamples } from '../../src/windows/coverage.ts'
 import { WindowStore } from '../../src/windows/store.ts'
+import { folder } from '../history/parquet.ts'
 
 /** A block of `counts.length / metrics` windows whose values are their row and column. */
 function block(counts: readonly number[], metrics: number, first = 0): WindowBlock {
@@ -19,7 +20,7 @@ function block(counts: readonly number[], metrics: number, first = 0): WindowBlo
 }
 
 function withStore<T>(features: number, metrics: number, work: (store: WindowStore) => T): T {
-  const store = new WindowStore(features, metrics)
+  const store = new WindowStore(features, metrics, folder())
   try {
     return work(store)
   } finally {

@@ -1,22 +1,11 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import fc from 'fast-check'
 import type { WindowBlock } from '../../src/windows/block.ts'
 import { PART, WindowStore } from '../../src/windows/store.ts'
-
-const folder = mkdtempSync(join(tmpdir(), 'examon-dec-store-'))
-const systems = process.env.TMPDIR
-before(() => {
-  process.env.TMPDIR = folder
-})
-after(() => {
-  if (systems === undefined) delete process.env.TMPDIR
-  else process.env.TMPDIR = systems
-  rmSync(folder, { recursive: true })
-})
+import { folder } from '../history/parquet.ts'
 
 /** Windows `first` … with two values and one count a metric, each its row and column. */
 function block(rows: number, metrics: number, first = 0): WindowBlock {
@@ -30,13 +19,13 @@ function block(rows: number, metrics: number, first = 0): WindowBlock {
   }
 }
 
-test('gives back what it took, column by column, and leaves nothing behind', () => {
+test('gives back what it took, column by column', () => {
   fc.assert(
     fc.property(
       fc.array(fc.nat({ max: 1500 }), { minLength: 1, maxLength: 4 }),
       fc.integer({ min: 1, max: 3 }),
       (sizes, metrics) => {
-        const store = new WindowStore(2 * metrics, metrics)
+        const store = new WindowStore(2 * metrics, metrics, folder())
         const blocks = sizes.map((rows, i) => block(rows, metrics, 10_000 * i))
         for (const each of blocks) store.append(each)
         let first = 0
@@ -52,7 +41,6 @@ test('gives back what it took, column by column, and leaves nothing behind', () 
     ),
     { numRuns: 20 },
   )
-  assert.deepEqual(readdirSync(folder), [])
 })
 
 test('the windows of a part come in order with their position, whatever the blocks and whoever is left out', async () => {
@@ -63,7 +51,7 @@ test('the windows of a part come in order with their position, whatever the bloc
     parts,
     fc.integer({ min: 1, max: 20 }),
     async (assigned, rowsPerBlock) => {
-      const store = new WindowStore(2, 1)
+      const store = new WindowStore(2, 1, folder())
       const written = block(assigned.length, 1)
       store.append(written)
       store.assign(
@@ -103,7 +91,7 @@ test('the windows of a part come in order with their position, whatever the bloc
 })
 
 test('picks single windows in the order asked for', () => {
-  const store = new WindowStore(2, 1)
+  const store = new WindowStore(2, 1, folder())
   store.append(block(10, 1))
   const { rows, node, start, values } = store.pick([7, 0, 3])
   assert.deepEqual([rows, [...start], [...node]], [3, [7000, 0, 3000], [0, 0, 3]])
@@ -112,7 +100,7 @@ test('picks single windows in the order asked for', () => {
 })
 
 test('takes only the rows that a block says it has', () => {
-  const store = new WindowStore(2, 1)
+  const store = new WindowStore(2, 1, folder())
   store.append({ ...block(3, 1), rows: 2 })
   store.append(block(1, 1, 9))
   assert.deepEqual([...store.read('counts', 0, 3)], [0, 1, 9])
@@ -121,17 +109,20 @@ test('takes only the rows that a block says it has', () => {
 })
 
 test('keeps NaN, and refuses to read beyond its end', () => {
-  const store = new WindowStore(2, 1)
+  const store = new WindowStore(2, 1, folder())
   store.append({ ...block(1, 1), values: Float64Array.of(Number.NaN, -0) })
   assert.deepEqual([...store.read('values', 0, 1)], [Number.NaN, -0])
   assert.throws(() => store.read('values', 0, 2), /shorter than written/)
   store.close()
 })
 
-test('temporary files go when it is closed; those in a directory of its own stay and open again', () => {
-  const temporary = new WindowStore(1, 1)
-  const [name = ''] = readdirSync(folder)
-  assert.deepEqual(readdirSync(join(folder, name)).sort(), [
+test('its files, one a column, open again', () => {
+  const own = join(folder(), 'own')
+  const store = new WindowStore(2, 1, own)
+  store.append(block(5, 1))
+  store.sync()
+  store.close()
+  assert.deepEqual(readdirSync(own).sort(), [
     'counts.u16',
     'label.i8',
     'node.i32',
@@ -139,17 +130,8 @@ test('temporary files go when it is closed; those in a directory of its own stay
     'start.f64',
     'values.f64',
   ])
-  temporary.close()
-  assert.equal(existsSync(join(folder, name)), false)
-
-  const own = join(folder, 'own')
-  const store = new WindowStore(2, 1, own)
-  store.append(block(5, 1))
-  store.sync()
-  store.close()
   const again = new WindowStore(2, 1, own, { rows: 5 })
   assert.deepEqual(again.read('values', 0, 5), block(5, 1).values)
   assert.throws(() => again.append(block(1, 1)), /EBADF/)
   again.close()
-  rmSync(own, { recursive: true })
 })
