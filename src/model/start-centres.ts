@@ -9,6 +9,8 @@ import type { Encoder } from './trainer.ts'
 
 /** Up to so many codes k-means runs over all of them in memory, beyond in mini-batches. */
 const MEMORY_ROWS = 20_000
+/** Many codes move a centre at once, so that a mini-batch costs one product of matrices worth its call. */
+const MINI_BATCH_ROWS = 4096
 /** As the DEC authors: the best of 20 starts. */
 const RESTARTS = 20
 
@@ -41,9 +43,9 @@ export async function startCentres(
 }
 
 async function* blocksOf(codes: Spill): AsyncGenerator<{ x: Float32Array; n: number }> {
-  const x = new Float32Array(ENCODE_ROWS * codes.width)
-  for (let first = 0; first < codes.rows; first += ENCODE_ROWS) {
-    const n = Math.min(ENCODE_ROWS, codes.rows - first)
+  const x = new Float32Array(MINI_BATCH_ROWS * codes.width)
+  for (let first = 0; first < codes.rows; first += MINI_BATCH_ROWS) {
+    const n = Math.min(MINI_BATCH_ROWS, codes.rows - first)
     yield { x: codes.read(first, n, x), n }
   }
 }
