@@ -110,7 +110,7 @@ describe('the package', () => {
       ...list('models/reference'),
       ...list('src/status/page').map((path) => path.replace(/^src/, 'dist')),
       ...list('src')
-        .filter((path) => path.endsWith('.ts'))
+        .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
         .map((path) => path.replace(/^src/, 'dist').replace(/\.ts$/, '.js')),
     ]
     assert.deepEqual(

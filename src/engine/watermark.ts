@@ -35,14 +35,18 @@ export class Watermark {
     let least = Number.POSITIVE_INFINITY
     let newest = Number.NEGATIVE_INFINITY
     let active = 0
+    let known = 0
     for (const { partition, position, end } of progress) {
       const entry = this.partitions.get(partition)
       if (entry === undefined) continue
+      known++
       newest = Math.max(newest, entry.newestMs)
       if (position >= end && nowMs - entry.heardMs >= this.idleMs) continue
       active++
       least = Math.min(least, entry.newestMs)
     }
+    // During a rebalance the assignment is gone before the next one comes: that nothing is read then is no sign of idleness.
+    if (known < this.partitions.size) return this.value
     if (active === 0) return this.partitions.size > 0 ? Math.max(newest, nowMs) : this.value
     this.value = Math.max(this.value, least)
     return this.value

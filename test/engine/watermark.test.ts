@@ -47,3 +47,13 @@ test('a partition that another member has taken over does not count', () => {
   watermark.observe(0, 500, NOW)
   assert.equal(watermark.advance([at(0, 1, 2), at(7, 1, 2)], NOW), 500)
 })
+
+test('an assignment that is being taken away does not move it, least of all to the clock', () => {
+  const watermark = new Watermark([0, 1], IDLE, NOW)
+  watermark.observe(0, 500, NOW)
+  watermark.observe(1, 400, NOW)
+  assert.equal(watermark.advance([at(0, 1, 1), at(1, 1, 1)], NOW), 400)
+  watermark.observe(1, 600, NOW)
+  assert.equal(watermark.advance([], NOW), 400)
+  assert.equal(watermark.advance([at(0, 1, 1)], NOW + 2 * IDLE), 400)
+})

@@ -170,7 +170,9 @@ test('Lloyd never raises the inertia of its start', async () => {
         let before = 0
         for (let i = 0; i < points.length / 3; i++) before += nearest(points, 3, start, i).squared
         const { inertia } = await kMeansFrom(points, 3, start)
-        assert.ok(inertia <= before * (1 + 1e-5) + 1e-6, `${inertia} after ${before}`)
+        // Squared distances are differences of squares, in single precision.
+        const rounding = points.length * 1e-6 * Math.max(...points.map((v) => v * v))
+        assert.ok(inertia <= before * (1 + 1e-5) + rounding, `${inertia} after ${before}`)
       },
     ),
     { numRuns: 50 },
