@@ -1,6 +1,6 @@
 import { defaultConfig, loadConfig } from '../config/load.ts'
-import { evaluateReport } from '../evaluate/report.ts'
-import { reportText } from '../evaluate/report-text.ts'
+import { evaluateReport } from '../evaluate/published/report.ts'
+import { reportText } from '../evaluate/published/text.ts'
 import { openHistory } from '../history/history.ts'
 import { openBundle } from '../model/bundle.ts'
 import { interruptible } from './interrupt.ts'

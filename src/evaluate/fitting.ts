@@ -1,4 +1,5 @@
 /** Which windows the baselines are fitted and calibrated on: those that the model had for either. */
+
 import { selectionOptions } from '../bootstrap/presets.ts'
 import { defaultConfig } from '../config/load.ts'
 import { HistoryError } from '../history/error.ts'
@@ -8,6 +9,7 @@ import { SCORE_ROWS, Scorer } from '../model/scorer.ts'
 import type { WindowBlock } from '../windows/block.ts'
 import { coverage } from '../windows/coverage.ts'
 import { featureCount } from '../windows/schema.ts'
+import { joined } from './joined.ts'
 import { scalerRows, scoreBlock } from './score-block.ts'
 
 /** Scaled windows, by the model's own scaler. */
@@ -143,14 +145,4 @@ class Picker {
     }
     return { trains, calibrates }
   }
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
 }

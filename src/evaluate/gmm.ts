@@ -1,5 +1,6 @@
 import { OnnxGraph } from '../model/onnx.ts'
 import * as ort from '../model/runtime.ts'
+import { mostProbable } from '../model/soft-assignment.ts'
 
 /**
  * Gaussian mixture with full covariances by expectation–maximisation (Dempster, Laird & Rubin 1977), with the conventions of
@@ -66,7 +67,7 @@ export async function fitGaussianMixture(
     }
     const last = await expect(algebra, rows, d, components, options.signal)
     return {
-      assignment: mostProbable(last.responsibility, n, k),
+      assignment: mostProbable(last.responsibility, n),
       weights: components.weights,
       means: components.means,
       logLikelihood,
@@ -150,16 +151,6 @@ async function expect(
     sum += log
   }
   return { responsibility, logLikelihood: sum / n }
-}
-
-function mostProbable(responsibility: Float64Array, n: number, k: number): Int32Array {
-  return Int32Array.from({ length: n }, (_, i) => {
-    let best = 0
-    for (let c = 1; c < k; c++) {
-      if (responsibility[i * k + c]! > responsibility[i * k + best]!) best = c
-    }
-    return best
-  })
 }
 
 /**

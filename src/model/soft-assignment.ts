@@ -103,8 +103,14 @@ export function targetRow(q: Float32Array, mass: Float64Array, into: Float32Arra
   for (let j = 0; j < k; j++) into[at + j] = q[j]! ** 2 / mass[j]! / sum
 }
 
-/** Index of the largest of the `size` entries from `at` on, the first of equal ones. */
-function largest(values: Float32Array, at: number, size: number): number {
+/** Index of the largest q of each of n rows; 0 where q is empty. */
+export function mostProbable(q: Float32Array | Float64Array, n: number): Int32Array {
+  const k = q.length / n
+  return Int32Array.from({ length: n }, (_, i) => largest(q, i * k, k))
+}
+
+/** Index, counted from `at`, of the largest of the `size` entries from there on; the first of equal ones. */
+function largest(values: Float32Array | Float64Array, at: number, size: number): number {
   let best = 0
   for (let j = 1; j < size; j++) if (values[at + j]! > values[at + best]!) best = j // within size
   return best

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ModelOptions } from '../bootstrap/presets.ts'
-import type { Pretraining } from '../evaluate/report-model.ts'
+import type { Pretraining } from '../evaluate/published/model.ts'
 import { type Layer, layerSizes } from '../model/network.ts'
 
 /** Equal for options that can share an autoencoder. */

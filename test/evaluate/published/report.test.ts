@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { evaluateReport, type ReportEvaluation, type ReportRequest } from '../../src/evaluate/report.ts'
-import { reportText } from '../../src/evaluate/report-text.ts'
-import { openBundle } from '../../src/model/bundle.ts'
-import { run as bootstrap, place, silent } from '../bootstrap/machine.ts'
-import { withHistory } from '../history/parquet.ts'
-import { ANOMALOUS, type NodeFileOptions, smallPreset, WINDOWS, writeNode } from './node-file.ts'
+import {
+  evaluateReport,
+  type ReportEvaluation,
+  type ReportRequest,
+} from '../../../src/evaluate/published/report.ts'
+import { reportText } from '../../../src/evaluate/published/text.ts'
+import { openBundle } from '../../../src/model/bundle.ts'
+import { run as bootstrap, place, silent } from '../../bootstrap/machine.ts'
+import { withHistory } from '../../history/parquet.ts'
+import { ANOMALOUS, type NodeFileOptions, smallPreset, WINDOWS, writeNode } from '../node-file.ts'
 
 function report(files: string[], changes: Partial<ReportRequest> = {}): Promise<ReportEvaluation> {
   return withHistory(files, (history) =>

@@ -1,10 +1,10 @@
 /** The labelled windows of one node, as the report clusters them. */
-import type { Prepared } from '../bootstrap/prepare.ts'
-import { HistoryError } from '../history/error.ts'
-import type { History } from '../history/types.ts'
-import { meanPredictorError } from '../model/autoencoder.ts'
-import { ModelError } from '../model/errors.ts'
-import type { Rows } from '../model/rows.ts'
+import type { Prepared } from '../../bootstrap/prepare.ts'
+import { HistoryError } from '../../history/error.ts'
+import type { History } from '../../history/types.ts'
+import { meanPredictorError } from '../../model/autoencoder.ts'
+import { ModelError } from '../../model/errors.ts'
+import type { Rows } from '../../model/rows.ts'
 
 /** @throws HistoryError for more than one node, or without labels. */
 export function checkHistory(history: History): void {

@@ -1,14 +1,15 @@
 /** The report's model in two stages that can be run apart: many clusterings may start from one pretraining. */
-import type { ModelOptions } from '../bootstrap/presets.ts'
-import type { Progress } from '../bootstrap/progress.ts'
-import { trainAutoencoder } from '../model/autoencoder.ts'
-import { type Clustered, type ClusterOptions, trainDec } from '../model/dec.ts'
-import { codeSize } from '../model/graphs.ts'
-import { pretrainLayerwise } from '../model/layerwise.ts'
-import { createNetwork, type Layer, type Network } from '../model/network.ts'
-import { createRandom, type RandomState } from '../model/random.ts'
-import type { Rows } from '../model/rows.ts'
-import { Encoder } from '../model/trainer.ts'
+import type { ModelOptions } from '../../bootstrap/presets.ts'
+import type { Progress } from '../../bootstrap/progress.ts'
+import { trainAutoencoder } from '../../model/autoencoder.ts'
+import { type Clustered, type ClusterOptions, trainDec } from '../../model/dec.ts'
+import { codeSize } from '../../model/graphs.ts'
+import { pretrainLayerwise } from '../../model/layerwise.ts'
+import { createNetwork, type Layer, type Network } from '../../model/network.ts'
+import { createRandom, type RandomState } from '../../model/random.ts'
+import type { Rows } from '../../model/rows.ts'
+import { ENCODE_ROWS, mostProbable } from '../../model/soft-assignment.ts'
+import { Encoder } from '../../model/trainer.ts'
 
 export interface Pretraining {
   network: Network
@@ -82,9 +83,6 @@ export interface Encoded {
   error: number
 }
 
-/** Rows encoded in one call; bounds the widest layer's output to 32 MB at 2000 units. */
-const ENCODE_ROWS = 4096
-
 /** Code, assignment and reconstruction error of all rows. `centres` is k × c, or null before there are any. */
 export async function encodeRows(
   rows: Rows,
@@ -108,16 +106,6 @@ export async function encodeRows(
   } finally {
     await encoder.release()
   }
-}
-
-/** Index of the largest q of each of n rows; 0 where q is empty. */
-export function mostProbable(q: Float32Array, n: number): Int32Array {
-  const k = q.length / n
-  return Int32Array.from({ length: n }, (_, i) => {
-    let best = 0
-    for (let j = 1; j < k; j++) if (q[i * k + j]! > q[i * k + best]!) best = j // i < n, j < k
-    return best
-  })
 }
 
 function secondsSince(started: number): number {

@@ -1,9 +1,9 @@
 /** The report's table for a terminal. */
-import { MEAN_PREDICTOR_LIMIT } from '../bootstrap/guards.ts'
+import { MEAN_PREDICTOR_LIMIT } from '../../bootstrap/guards.ts'
+import { type Cell, renderTable } from '../table.ts'
+import { PUBLISHED_AUTOENCODER_ERROR, type PublishedFigures } from './figures.ts'
 import type { AutoencoderFigures, ReportEvaluation } from './report.ts'
-import { PUBLISHED_AUTOENCODER_ERROR, type PublishedFigures } from './report-figures.ts'
-import type { ReportRow } from './report-table.ts'
-import { type Cell, renderTable } from './table.ts'
+import type { ReportRow } from './table.ts'
 
 const COLUMNS = [
   { title: 'method' },

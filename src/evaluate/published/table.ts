@@ -1,12 +1,12 @@
 /** The report's table: which clustering agrees how well with the labels of one node's windows. */
-import type { Progress } from '../bootstrap/progress.ts'
-import { kMeans } from '../model/kmeans.ts'
-import { createRandom } from '../model/random.ts'
-import { MOST_WARD_ROWS, ward } from './agglomerative.ts'
-import { adjustedRandIndex, clusterAccuracy, normalisedMutualInformation } from './clustering.ts'
-import { fitGaussianMixture } from './gmm.ts'
-import { type Method, PUBLISHED, type PublishedFigures } from './report-figures.ts'
-import { type Silhouette, silhouette } from './silhouette.ts'
+import type { Progress } from '../../bootstrap/progress.ts'
+import { kMeans } from '../../model/kmeans.ts'
+import { createRandom } from '../../model/random.ts'
+import { MOST_WARD_ROWS, ward } from '../agglomerative.ts'
+import { adjustedRandIndex, clusterAccuracy, normalisedMutualInformation } from '../clustering.ts'
+import { fitGaussianMixture } from '../gmm.ts'
+import { type Silhouette, silhouette } from '../silhouette.ts'
+import { type Method, PUBLISHED, type PublishedFigures } from './figures.ts'
 
 /** Points of one space, rows × size, row-major. */
 export interface Space {

@@ -1,22 +1,24 @@
 /** The report, table by table: its model and its baselines on the labelled windows of one node. */
 
-import { findPlateau, type Plateau } from '../bootstrap/plateau.ts'
-import { prepare } from '../bootstrap/prepare.ts'
-import { type ModelOptions, modelOptions } from '../bootstrap/presets.ts'
-import type { Progress } from '../bootstrap/progress.ts'
-import type { TrainingConfig } from '../config/schema.ts'
-import { HistoryError } from '../history/error.ts'
-import type { History } from '../history/types.ts'
-import { meanPredictorError } from '../model/autoencoder.ts'
-import type { Bundle } from '../model/bundle.ts'
-import { codeSize } from '../model/graphs.ts'
-import { MemoryRows } from '../model/rows.ts'
-import { SCORE_ROWS, Scorer } from '../model/scorer.ts'
-import { featureCount } from '../windows/schema.ts'
-import { fitPca } from './baselines/pca.ts'
-import { clusterFrom, encodeRows, mostProbable, pretrain } from './report-model.ts'
-import { type ReportInput, type ReportRow, reportTable } from './report-table.ts'
-import { checkHistory, checkRows, labelledWindows } from './report-windows.ts'
+import { findPlateau, type Plateau } from '../../bootstrap/plateau.ts'
+import { prepare } from '../../bootstrap/prepare.ts'
+import { type ModelOptions, modelOptions } from '../../bootstrap/presets.ts'
+import type { Progress } from '../../bootstrap/progress.ts'
+import type { TrainingConfig } from '../../config/schema.ts'
+import { HistoryError } from '../../history/error.ts'
+import type { History } from '../../history/types.ts'
+import { meanPredictorError } from '../../model/autoencoder.ts'
+import type { Bundle } from '../../model/bundle.ts'
+import { codeSize } from '../../model/graphs.ts'
+import { MemoryRows } from '../../model/rows.ts'
+import { SCORE_ROWS, Scorer } from '../../model/scorer.ts'
+import { mostProbable } from '../../model/soft-assignment.ts'
+import { featureCount } from '../../windows/schema.ts'
+import { fitPca } from '../baselines/pca.ts'
+import { joined } from '../joined.ts'
+import { clusterFrom, encodeRows, pretrain } from './model.ts'
+import { type ReportInput, type ReportRow, reportTable } from './table.ts'
+import { checkHistory, checkRows, labelledWindows } from './windows.ts'
 
 export interface ReportRequest {
   history: History
@@ -232,16 +234,6 @@ async function judge(bundle: Bundle, { history, signal }: ReportRequest): Promis
     },
     options: null,
   }
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
 }
 
 /** Mean squared error a feature of a PCA reconstruction. */
