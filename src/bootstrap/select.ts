@@ -28,6 +28,8 @@ export const LEAST_CALIBRATION_WINDOWS = 20
 
 /** Windows looked at together. */
 const READ_ROWS = 4096
+/** Metrics that a message names at most. */
+const NAMED_METRICS = 3
 
 /**
  * Splits usable windows by time and assigns them in the store: the last `holdout` of the span calibrates, the rest
@@ -56,6 +58,14 @@ export function selectWindows(
       }
     }
     store.assign(first, parts)
+  }
+  if (store.rows === 0) {
+    const some = metrics.slice(0, NAMED_METRICS).map(({ name }) => name)
+    const names = `${some.join(', ')}${metrics.length > some.length ? ', …' : ''}`
+    throw new ModelError(
+      'too_little_data',
+      `no window of the history holds a value: each of the ${metrics.length} metrics (${names}) is NULL, NaN or infinite throughout`,
+    )
   }
   const inSample = options.holdout === 0
   const boundary = inSample ? to : from + (1 - options.holdout) * (to - from)

@@ -89,6 +89,7 @@ function found(value: unknown): string {
   if (value === null || value === undefined) return 'nothing'
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
   if (typeof value === 'object') return 'a section'
+  if (typeof value === 'number') return String(value) // JSON has neither NaN nor infinity
   const text = JSON.stringify(value)
   return text.length > FOUND_LENGTH ? `${text.slice(0, FOUND_LENGTH)}…` : text
 }

@@ -1,7 +1,7 @@
 import type { SourceRecord } from '../sources/source.ts'
 import { rackOfNode } from './node-name.ts'
 import { LAST_SECOND, parseNumber } from './payload.ts'
-import type { DropReason, SampleHandler, Series } from './sample.ts'
+import { type DropReason, LARGEST_VALUE, type SampleHandler, type Series } from './sample.ts'
 
 const OPENING = new Set([...'{['].map((c) => c.charCodeAt(0)))
 const CLOSING = new Set([...'}]'].map((c) => c.charCodeAt(0)))
@@ -148,5 +148,5 @@ function numberOf(value: unknown): number | DropReason {
   if (value === undefined || value === null || value === '') return 'no_value'
   const number = typeof value === 'string' ? parseNumber(value) : value
   if (typeof number !== 'number') return 'not_numeric'
-  return Number.isFinite(number) ? number : 'not_finite'
+  return Math.abs(number) <= LARGEST_VALUE ? number : 'not_finite'
 }

@@ -1,4 +1,4 @@
-import type { DropReason } from './sample.ts'
+import { type DropReason, LARGEST_VALUE } from './sample.ts'
 
 /** Where `readPayload` leaves its result, so that a sample costs no object. */
 export interface Reading {
@@ -102,7 +102,7 @@ export function readPayload(bytes: Uint8Array, into: Reading): DropReason | null
   if (split === 0) return 'no_value'
   const value = numberAt(bytes, 0, split)
   if (value === undefined) return 'not_numeric'
-  if (!Number.isFinite(value)) return 'not_finite'
+  if (!(Math.abs(value) <= LARGEST_VALUE)) return 'not_finite'
   into.value = value
   return null
 }

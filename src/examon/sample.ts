@@ -12,6 +12,9 @@ export interface Series {
   sensor: string
 }
 
+/** No sensor reads beyond this, and the variance of a window squares its values: what is larger counts as not finite. */
+export const LARGEST_VALUE = 1e150
+
 /** Why a record or sample did not enter a window. Each is a value of the label `reason` in the metrics. */
 export const DROP_REASONS = [
   'no_topic', // neither key nor header names the MQTT topic
@@ -22,7 +25,7 @@ export const DROP_REASONS = [
   'no_value', // empty or null payload
   'bad_payload', // not `value;time`, not JSON of the known form
   'not_numeric', // string valued metric
-  'not_finite', // nan, inf
+  'not_finite', // nan, inf, or so large that its square is
   'bad_time', // time missing, negative or not a number
   'unknown_metric', // not in the model's schema
   'late', // its window is closed

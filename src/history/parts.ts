@@ -1,3 +1,4 @@
+import { LARGEST_VALUE } from '../examon/sample.ts'
 import { type Database, FILE_COLUMN, identifier, literal, parquet } from './database.ts'
 import { HistoryError } from './error.ts'
 import { blame, type FileGroup } from './files.ts'
@@ -279,12 +280,14 @@ function labelValue({ label }: FileLayout): string {
   return `CASE WHEN ${column} IN (${label.anomalous.join(', ')}) THEN 1::TINYINT WHEN ${column} IN (${label.normal.join(', ')}) THEN 0::TINYINT END`
 }
 
-/** A column as a double, NULL where it is missing or not finite. */
+/** A column as a double, NULL where it is missing, not finite or so large that its square is not. */
 export function finite(column: { name: string; type: string } | undefined): string {
   if (!column) return 'NULL::DOUBLE'
   const name = identifier(column.name)
   const floating = column.type === 'FLOAT' || column.type === 'DOUBLE'
-  return floating ? `CASE WHEN isfinite(${name}) THEN ${name}::DOUBLE END` : `${name}::DOUBLE`
+  return floating
+    ? `CASE WHEN abs(${name}::DOUBLE) <= ${LARGEST_VALUE} THEN ${name}::DOUBLE END`
+    : `${name}::DOUBLE`
 }
 
 /** As `finite`, NaN instead of NULL: reading a column of many NULLs costs several times as much in JavaScript. */

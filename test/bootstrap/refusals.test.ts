@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { before, test } from 'node:test'
 import type { Progress } from '../../src/bootstrap/progress.ts'
 import { openBundle } from '../../src/model/bundle.ts'
-import { folder } from '../history/parquet.ts'
+import { folder, write } from '../history/parquet.ts'
 import { place, run, writeMachine } from './machine.ts'
 
 let machine: string
@@ -65,6 +65,20 @@ test('nothing but labelled anomalies', async () => {
     code: 'too_little_data',
     message:
       '0 windows are left to train on, at least 50 are needed (192 windows in the history, 192 of them labelled anomalous and 0 with too few samples); give more history',
+  })
+})
+
+test('nothing but missing values', async () => {
+  const file = await write(
+    folder(),
+    'nothing.parquet',
+    `SELECT TIMESTAMPTZ '2020-03-09 00:00:00+00' + to_minutes(i::INTEGER) AS timestamp, 'n' AS node,
+      'NaN'::DOUBLE AS a, NULL::DOUBLE AS b FROM range(3000) t(i)`,
+  )
+  await refused(file, {
+    code: 'too_little_data',
+    message:
+      'no window of the history holds a value: each of the 2 metrics (a, b) is NULL, NaN or infinite throughout',
   })
 })
 

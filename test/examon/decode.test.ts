@@ -116,6 +116,7 @@ const TABLE: [string, string | null, string | Buffer | null, string[]][] = [
   ['JSON, broken', 'n', '{"name":}', ['bad_payload']],
   ['JSON, NaN', 'n', '{"name":"a","value":NaN,"timestamp":5}', ['bad_payload']],
   ['JSON, huge', 'n', '{"name":"a","value":1e999,"timestamp":5}', ['not_finite']],
+  ['JSON, beyond squaring', 'n', '{"name":"a","value":1e200,"timestamp":5}', ['not_finite']],
   ['JSON, bool', 'n', '{"name":"a","value":true,"timestamp":5}', ['not_numeric']],
   ['JSON, no value', 'n', '{"name":"a","timestamp":5}', ['no_value']],
   ['JSON, no time', 'n', '{"name":"a","value":1}', ['bad_time']],

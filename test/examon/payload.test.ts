@@ -52,6 +52,7 @@ const TABLE: [string, [number, number] | string][] = [
   ['-inf;7', 'not_finite'],
   ['Infinity;7', 'not_finite'],
   ['1e999;7', 'not_finite'],
+  ['-1e151;7', 'not_finite'],
 ]
 
 for (const [payload, expected] of TABLE) {

@@ -15,6 +15,7 @@ test('wide samples: statistics, gaps, labels and order', async () => {
       (TIMESTAMPTZ '2020-03-09 00:15:00+00', 'b', 'NaN', 7, NULL),
       (TIMESTAMPTZ '2020-03-09 00:05:00+00', 'a', 5.0, 20, 0),
       (TIMESTAMPTZ '2020-03-09 01:00:00+00', 'a', 'Infinity', NULL, 0),
+      (TIMESTAMPTZ '2020-03-09 00:06:00+00', 'a', 1e300, NULL, 0),
       (TIMESTAMPTZ '2020-03-09 00:10:00+00', 'a', 5.0, 30, NULL)) v(timestamp, node, x, y, label)`,
   )
   await withHistory([file], async (history) => {
