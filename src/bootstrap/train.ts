@@ -203,7 +203,9 @@ function resume(
   const step = progress.step('resume')
   const state = loadState(path, identity)
   step.finish(
-    state === null ? 'trains anew: the options of training have changed' : describeState(state, options),
+    state === null
+      ? 'trains anew: what is kept is of other options of training, or damaged'
+      : describeState(state, options),
   )
   return state
 }

@@ -49,9 +49,18 @@ export function saveState(path: string, identity: string, state: TrainingState):
   writeDurably(path, [length, text, ...data])
 }
 
-/** The state at `path`, or null where it is of another identity. */
+/** The state at `path`, or null where it is of another identity or damaged. */
 export function loadState(path: string, identity: string): TrainingState | null {
   const file = readFileSync(path)
+  try {
+    return parseState(file, identity)
+  } catch {
+    // A training from its beginning is better than one that nobody can start.
+    return null
+  }
+}
+
+function parseState(file: Buffer, identity: string): TrainingState | null {
   const start = 4 + file.readUInt32LE(0)
   const header = JSON.parse(file.toString('utf8', 4, start)) as Header
   if (header.format !== FORMAT || header.identity !== identity) return null

@@ -2,13 +2,12 @@
 import type { ModelOptions } from '../bootstrap/presets.ts'
 import type { Bytes } from '../config/size.ts'
 import { createNetwork, layerSizes } from '../model/network.ts'
+import { SCORE_ROWS } from '../model/scorer.ts'
 
 /** A process with Node, the program and the tensor runtime loaded and nothing trained. */
 const PROCESS_BYTES = 130 * 2 ** 20
 /** Rows in memory at most, twice: one buffer is trained on while the next is read. */
 const ROW_BUFFERS_BYTES = 2 * 64 * 2 ** 20
-/** Windows scored in one call, see SCORE_ROWS. */
-const SCORE_ROWS = 1024
 const FLOAT = 4
 
 /**
