@@ -63,7 +63,7 @@ export function checkPretrained({
     pretrain.initialiser === 'variance-scaling' ? '' : ', training.pretrain.initialiser to variance-scaling'
   throw new ModelError(
     'guard',
-    `the autoencoder (error ${value.toPrecision(3)}) is no better than predicting the mean (${meanPredictorError.toPrecision(3)})${found}. Set training.pretrain.epochs to ${2 * pretrain.epochs} (now ${pretrain.epochs})${start}, or another training.pretrain.learning_rate (now ${pretrain.learningRate})`,
+    `the autoencoder (error ${value.toPrecision(3)}) is no better than predicting the mean (${meanPredictorError.toPrecision(3)})${found}. Set training.pretrain.epochs to ${2 * pretrain.epochs} (now ${pretrain.epochs})${start}, or try a smaller training.pretrain.batch (now ${pretrain.batch}) or another training.pretrain.learning_rate (now ${pretrain.learningRate})`,
   )
 }
 

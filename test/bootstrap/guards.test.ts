@@ -40,7 +40,7 @@ test('the mean predictor: less than five per cent better is refused, and so is n
   for (const error of [0.095, 0.2, Number.NaN]) {
     refused(
       { losses: [0.3, error] },
-      /^the autoencoder \(error .*\) is no better than predicting the mean \(0\.100\)\. Set training\.pretrain\.epochs to 200 \(now 100\), training\.pretrain\.initialiser to variance-scaling, or another training\.pretrain\.learning_rate \(now 0\.1\)$/,
+      /^the autoencoder \(error .*\) is no better than predicting the mean \(0\.100\)\. Set training\.pretrain\.epochs to 200 \(now 100\), training\.pretrain\.initialiser to variance-scaling, or try a smaller training\.pretrain\.batch \(now [0-9]+\) or another training\.pretrain\.learning_rate \(now 0\.1\)$/,
     )
   }
   assert.equal(results({ losses: [0.0949], beatPca: false }).mean_predictor, 'passed')

@@ -119,7 +119,7 @@ test('a few epochs of the report are the mean predictor, and the guard says so',
     {
       code: 'guard',
       message:
-        /^the autoencoder \(error [\d.]+\) is no better than predicting the mean \([\d.]+\): it has not left its first plateau, epochs \d–12 at the mean predictor's error\. Set training\.pretrain\.epochs to 24 \(now 12\), training\.pretrain\.initialiser to variance-scaling, or another training\.pretrain\.learning_rate \(now 0\.1\)$/,
+        /^the autoencoder \(error [\d.]+\) is no better than predicting the mean \([\d.]+\): it has not left its first plateau, epochs \d–12 at the mean predictor's error\. Set training\.pretrain\.epochs to 24 \(now 12\), training\.pretrain\.initialiser to variance-scaling, or try a smaller training\.pretrain\.batch \(now [0-9]+\) or another training\.pretrain\.learning_rate \(now 0\.1\)$/,
     },
     { preset: 'report', hidden: [20, 20], pretrain: { epochs: 12, batch: 16 } },
   )

@@ -92,6 +92,6 @@ test('the least numbers are enough, one less is not', () => {
   )
   assert.throws(
     () => select(0, {}, {}),
-    /^ModelError: 0 windows are left to train on, at least 50 are needed \(0 windows/,
+    /^ModelError: no window of the history holds a value: each of the 1 metrics \(m\) is NULL, NaN or infinite/,
   )
 })

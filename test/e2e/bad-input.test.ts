@@ -23,8 +23,13 @@ import { uniqueName } from '../support/kafka.ts'
 import { runProgram } from '../support/program.ts'
 
 const REFERENCE = new URL('../../models/reference', import.meta.url).pathname
+// Before the first test: the runner takes a file whose tests have all ended as finished, even while it awaits.
+const kafka = await startBroker()
 const root = mkdtempSync(join(tmpdir(), 'examon-dec-bad-'))
-after(() => rmSync(root, { recursive: true }))
+after(async () => {
+  rmSync(root, { recursive: true })
+  if ('stop' in kafka) await kafka.stop()
+})
 let cases = 0
 
 function folder(): string {
@@ -194,11 +199,6 @@ ${file}:4:21: windows.lateness: expected a duration such as 90s, 15m, 2h or 1d, 
     )
     assert.equal(code, 2)
   })
-})
-
-const kafka = await startBroker()
-after(async () => {
-  if ('stop' in kafka) await kafka.stop()
 })
 
 describe('run refuses, with a broker', { skip: 'skip' in kafka && kafka.skip }, () => {

@@ -258,7 +258,7 @@ export function modelFacts({ bundle }: ModelView): Fact[] {
     { name: 'network', value: `${network.widths.join('-')}, ${modes.length} modes` },
     {
       name: 'threshold',
-      value: `from ${count(calibration.windows)} ${calibration.inSample ? 'training' : 'held-out'} windows, for ${figure((calibration.falseFlagRate * (7 * 86_400)) / schema.everySeconds)} false flags a node and week`,
+      value: `from ${count(calibration.windows)} ${calibration.inSample ? 'training' : 'held-out'} windows; false flags aimed at: ${figure((calibration.falseFlagRate * (7 * 86_400)) / schema.everySeconds)} a node and week`,
     },
     { name: 'preset, seed', value: `${training.preset}, ${training.seed}` },
     { name: 'fingerprint', value: training.fingerprint },
