@@ -99,6 +99,7 @@ export function trialText(
 }
 
 function valuesText(values: Values): string {
+  if (Object.keys(values).length === 0) return 'as configured'
   return Object.entries(values)
     .map(([key, value]) => `${key} ${valueText(value)}`)
     .join(', ')

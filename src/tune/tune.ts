@@ -8,7 +8,7 @@ import { modelOptions } from '../bootstrap/presets.ts'
 import type { Progress } from '../bootstrap/progress.ts'
 import { type BootstrapResult, publish } from '../bootstrap/publish.ts'
 import { trainModel } from '../bootstrap/train.ts'
-import { dimensions } from '../config/choices.ts'
+import { type Dimension, dimensions } from '../config/choices.ts'
 import type { TrainingConfig, TuneConfig } from '../config/schema.ts'
 import type { Bytes } from '../config/size.ts'
 import type { TuneFacts } from '../config/tune-rules.ts'
@@ -144,7 +144,7 @@ function plan({ training, tune: config, check }: TuneRequest, prepared: Prepared
   const labels = countLabels(prepared)
   const memory = config.memory ?? Math.floor(totalmem() / 2)
   const space = dimensions(config.space ?? defaultSpace(features, rows))
-  const drawn = drawTrials(space, config.trials, config.seed)
+  const drawn = trialsOf(config, space)
   const needs = drawn.map((values) =>
     expectedBytes(trialOptions(withValues(training, values), features, rows, 1), features, rows),
   )
@@ -160,6 +160,14 @@ function plan({ training, tune: config, check }: TuneRequest, prepared: Prepared
     limits: { parallel, memory },
     threads: Math.max(1, Math.floor(availableParallelism() / parallel)),
   }
+}
+
+/**
+ * Values of each trial. Where the space is not the user's own, the first has none: the configuration as it stands takes part,
+ * so that a search ends with something else only where the criterion prefers that.
+ */
+function trialsOf({ space: own, trials, seed }: TuneConfig, space: Dimension[]): TrialResult['values'][] {
+  return own === undefined ? [{}, ...drawTrials(space, trials - 1, seed)] : drawTrials(space, trials, seed)
 }
 
 /** What results depend on, so that those of an earlier run may be taken over. */

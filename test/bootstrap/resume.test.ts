@@ -105,7 +105,10 @@ test('other options of training train anew on the windows that are there', async
   await interrupt(out, 'train DEC', 16)
   const other = { ...OPTIONS, seed: 9 }
   const again = await goOn(out, other)
-  assert.deepEqual(again.said, [READ, 'trains anew: what is kept is of other options of training, or damaged'])
+  assert.deepEqual(again.said, [
+    READ,
+    'trains anew: what is kept is of other options of training, or damaged',
+  ])
   assert.equal(again.version, (await run(machine, place().out, other)).version)
 })
 

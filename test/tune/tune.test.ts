@@ -135,6 +135,17 @@ test('labels of the held-out windows rank trials where there are any', () => {
   assert.ok((result.winner.criterion ?? 0) > 0.5)
 })
 
+test('without a space of its own a search also tries the configuration as it stands', () => {
+  const config = `${SEARCH.slice(0, SEARCH.indexOf('  space:')).replace('trials: 5', 'trials: 2')}  strategy: random
+`
+  const { result, stderr } = search(place(config).argv(machine))
+  const standing = result.leaderboard.find(({ trial }) => trial === 0)
+  assert.deepEqual(standing?.values, {})
+  assert.ok(standing.criterion !== null)
+  assert.ok((result.winner.criterion ?? 0) >= standing.criterion)
+  assert.match(stderr, /trial 0, rung 1\/1: synthetic .* \(as configured\)/)
+})
+
 test('a trial that learns nothing fails; should it lead all the same, the guards refuse it and the next one wins', () => {
   const config = `${SEARCH.slice(0, SEARCH.indexOf('  space:')).replace('trials: 5', 'trials: 2')}  strategy: random
   space: {pretrain: {learning_rate: [0.01, 0.0000001], initialiser: [normal-0.01]}}
