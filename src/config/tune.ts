@@ -54,7 +54,7 @@ function isNumeric({ type }: SchemaNode): boolean {
 
 const SpaceSchema = spaceOf(
   TrainingSchema as unknown as SchemaNode,
-  'For keys of `training`, a list of values, each as likely, or for numbers a range of `min`, `max` and `scale` (`linear`, or `log` for which each decade is as likely): `code: {min: 4, max: 32, scale: log}`. What stands here replaces the whole default space, which grows with the data; keys that are not searched keep their value of `training`.',
+  'For keys of `training`, a list of values, each as likely, or for numbers a range of `min`, `max` and `scale` (`linear`, or `log` for which each decade is as likely): `code: {min: 4, max: 32, scale: log}`. What stands here replaces the whole default space, which grows with the data and tries the configuration as it stands too; keys that are not searched keep their value of `training`.',
 )
 
 /** Whether a key of the space, written as `pretrain.batch`, holds whole numbers. */
