@@ -1,5 +1,6 @@
 /** Configuration keys of sources and sinks. */
 import Type from 'typebox'
+import { FORMS } from '../examon/forms/form.ts'
 import { path, section, text, time } from './kinds.ts'
 
 const brokers = Type.Array(
@@ -31,6 +32,11 @@ export const KafkaSourceSchema = section(
       minItems: 1,
       description: 'Topics that carry the samples.',
       examples: [['examon']],
+    }),
+    form: Type.Enum(['auto', ...FORMS], {
+      default: 'auto',
+      description:
+        'How a record carries its sample; `auto` tells by content, record by record. A fixed form refuses all others. docs/forms.md has them one by one.',
     }),
     group: text({
       default: 'examon-dec',

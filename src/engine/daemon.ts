@@ -37,6 +37,7 @@ export async function runDaemon(config: RunConfig, version: string, signal: Abor
       telemetry,
       windows: config.windows,
       detect: detectorOptions(config.detect),
+      form: config.source.type === 'kafka' ? config.source.form : 'auto',
     })
     try {
       await engine.start()

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { WindowsConfig } from '../config/schema.ts'
 import type { DetectorOptions } from '../detect/detector.ts'
+import type { FormOption } from '../examon/forms/form.ts'
 import type { Bundle } from '../model/bundle.ts'
 import { Scorer } from '../model/scorer.ts'
 import type { Sink } from '../sinks/sink.ts'
@@ -21,6 +22,8 @@ export interface EngineParts {
   telemetry: Telemetry
   windows: WindowsConfig
   detect: DetectorOptions
+  /** How records carry samples; by default told by content. */
+  form?: FormOption | undefined
 }
 
 /** Longest wait for records, ms: the granularity of watermark, lag and stop. */
@@ -119,7 +122,7 @@ export class Engine {
 
   /** A new assignment: what was in memory for others is void, states come from the checkpoint. */
   private async assign(partitions: number[], now: number): Promise<void> {
-    const { bundle, source, telemetry, windows, detect, checkpoint } = this.parts
+    const { bundle, source, telemetry, windows, detect, checkpoint, form } = this.parts
     if (this.scorer === null) throw new Error('the engine was not started')
     this.positions = new Map(source.progress().map(({ partition, position }) => [partition, position]))
     // Only a bus tells the time of today; history and simulator have a clock of their own, and an end.
@@ -134,6 +137,7 @@ export class Engine {
         ...detect,
         futureSkewMs: isLive ? windows.future_skew * 1000 : Number.POSITIVE_INFINITY,
         forgetAfterMs: windows.forget_after * 1000,
+        form,
       },
       // A node whose clock is ahead must not make the samples of all others late.
       (partition, timeMs) =>

@@ -1,6 +1,7 @@
 import { Detector, type DetectorOptions } from '../detect/detector.ts'
 import type { AlarmRecord, FlagRecord } from '../detect/records.ts'
 import { Decoder } from '../examon/decode.ts'
+import type { FormOption } from '../examon/forms/form.ts'
 import type { SampleHandler } from '../examon/sample.ts'
 import type { Bundle } from '../model/bundle.ts'
 import { SCORE_ROWS, type Scorer } from '../model/scorer.ts'
@@ -16,6 +17,8 @@ export interface PipelineOptions extends DetectorOptions {
   futureSkewMs: number
   /** A node without samples for this long is forgotten, ms. */
   forgetAfterMs: number
+  /** How records carry samples; by default told by content. */
+  form?: FormOption | undefined
 }
 
 /** What a turn of the pipeline brings out. */
@@ -44,7 +47,7 @@ export class Pipeline {
   private readonly scorer: Scorer
   private readonly telemetry: Telemetry
   private readonly options: PipelineOptions
-  private readonly decoder = new Decoder()
+  private readonly decoder: Decoder
   private readonly assembler: Assembler
   private readonly detector: Detector
   /** Row of the scaler by node; 0 is for nodes unknown to the model. */
@@ -71,6 +74,7 @@ export class Pipeline {
     this.telemetry = telemetry
     this.options = options
     this.observe = observe
+    this.decoder = new Decoder({ form: options.form })
     this.assembler = new Assembler(bundle.manifest.schema)
     this.detector = new Detector(bundle, options)
     bundle.manifest.scaler.nodes.forEach((node, i) => {

@@ -1,52 +1,47 @@
 import type { SourceRecord } from '../sources/source.ts'
-import { JsonDecoder, looksLikeJson, type NewSeries } from './json.ts'
-import { KeyTable } from './key-table.ts'
-import { rackOfNode } from './node-name.ts'
+import { connectPayload, withoutSchema } from './forms/connect.ts'
+import { emqxMessage } from './forms/emqx.ts'
+import { type Form, type FormOption, isDocument } from './forms/form.ts'
+import { isGzip, unpack } from './forms/gzip.ts'
+import { topicOfHeaders } from './forms/headers.ts'
+import { topicOfStruct } from './forms/lenses.ts'
+import { isObject } from './forms/message.ts'
+import { telegrafBatch, telegrafMessage } from './forms/telegraf.ts'
+import { JsonDecoder, looksLikeJson } from './json.ts'
 import { isSyncBeat, type Reading, readPayload } from './payload.ts'
-import type { DropReason, SampleHandler, Series } from './sample.ts'
-import { CHANNEL_TAG, PLUGIN_TAG, parseTopic } from './topic.ts'
+import type { SampleHandler, Series } from './sample.ts'
+import { type Meaning, TopicTable } from './topic-table.ts'
 
-/** Detectors publish under this plugin; reading it would feed the daemon its own output. */
-export const OWN_PLUGIN = 'examon-ai_pub'
-/** The only channel with samples; `cmd` carries orders to plugins. */
-export const DATA_CHANNEL = 'data'
-/** Nagios' metrics say in this tag, 0 or 1, whether the node is drained. */
-const DRAINED_TAG = 'nagiosdrained'
-
-/** Streams of a Marconi-100 (980 nodes × about 700 metrics) and half as many again, in about 400 MB at worst. */
-const DEFAULT_MAX_SERIES = 1_048_576
-/** So many refused topics are remembered, then all are forgotten: a flood of bad keys costs time, not memory. */
-const MAX_REFUSED = 65_536
-/** Real topics stay below 300 bytes; MQTT would allow 65,535, of which a million would not fit into memory. */
-const MAX_TOPIC_BYTES = 1024
-
-/** What a topic means, worked out once: a series, or whether its node is drained, or why nothing can be made of it. */
-interface Meaning {
-  series: Series | null
-  drained: { node: string; rack: string | null; muted: boolean } | null
-  reason: DropReason
-  detail: string
+export interface DecoderOptions {
+  maxSeries?: number
+  /** By default `auto`. */
+  form?: FormOption | undefined
 }
 
 /**
- * Turns records into samples. Two forms are told apart by content, record by record: key = MQTT topic with value
- * `value;seconds`, and key = node with JSON. A topic seen before costs one look-up.
+ * Turns records into samples. In the reference form, key = MQTT topic and value `value;seconds`, a topic seen before costs
+ * one look-up; the other forms stand in `forms/` and `json.ts`.
  */
 export class Decoder {
-  /** Every series met so far, by id. */
-  readonly series: Series[] = []
-  readonly #maxSeries: number
-  /** Topics that mean something, and what each means. */
-  readonly #topics = new KeyTable()
-  readonly #meanings: Meaning[] = []
-  readonly #refused = new Map<string, Meaning>()
+  readonly #form: Form | null
+  readonly #topics: TopicTable
   readonly #json: JsonDecoder
   readonly #reading: Reading = { value: 0, timeMs: 0 }
+  /** Whether keys are looked up as they are, and values that look like JSON read as JSON. */
+  readonly #plainKeys: boolean
+  readonly #documents: boolean
 
-  constructor(options: { maxSeries?: number } = {}) {
-    this.#maxSeries = options.maxSeries ?? DEFAULT_MAX_SERIES
-    const newSeries: NewSeries = (node, rack, sensor) => this.#newSeries(node, rack, sensor)
-    this.#json = new JsonDecoder(newSeries, OWN_PLUGIN, DATA_CHANNEL)
+  constructor({ maxSeries, form = 'auto' }: DecoderOptions = {}) {
+    this.#topics = new TopicTable(maxSeries)
+    this.#json = new JsonDecoder((...of) => this.#topics.add(...of))
+    this.#form = form === 'auto' ? null : form
+    this.#plainKeys = this.#reads('examon')
+    this.#documents = this.#form === null || isDocument(this.#form)
+  }
+
+  /** Every series met so far, by id. */
+  get series(): readonly Series[] {
+    return this.#topics.series
   }
 
   /** Calls `handler` for each sample, drain notice or drop in `record`; a sync beat leads to no call. Never throws. */
@@ -57,16 +52,83 @@ export class Decoder {
       return
     }
     if (isSyncBeat(value)) return
-    if (looksLikeJson(value)) {
-      this.#json.decode(record, value, handler)
+    if (isGzip(value)) {
+      const content = unpack(value)
+      if (typeof content === 'string') handler.drop('bad_gzip', record, content)
+      else if (content.length === 0) handler.drop('no_value', record, 'empty payload, compressed')
+      else this.#content(content, record, handler)
       return
     }
-    if (key === null || key.length === 0) {
-      handler.drop('no_topic', record, 'no key')
+    const known = this.#plainKeys && key !== null && key.length > 0 ? this.#topics.find(key) : null
+    if (known === null || looksLikeJson(value)) this.#content(value, record, handler)
+    else this.#take(known, value, record, handler)
+  }
+
+  #reads(form: Form): boolean {
+    return this.#form === null || this.#form === form
+  }
+
+  /** A value that the key alone does not explain. */
+  #content(value: Buffer, record: SourceRecord, handler: SampleHandler): void {
+    if (!this.#documents || !looksLikeJson(value)) {
+      if (this.#form !== null && isDocument(this.#form)) this.#otherForm(record, handler)
+      else this.#message(this.#topicOf(record), value, record, handler)
       return
     }
-    const id = this.#topics.find(key)
-    const meaning = id >= 0 ? (this.#meanings[id] as Meaning) : this.#meaningOf(key)
+    let document: unknown
+    try {
+      document = JSON.parse(value.toString('utf8'))
+    } catch (error) {
+      handler.drop('bad_payload', record, (error as Error).message)
+      return
+    }
+    const batch = this.#reads('telegraf') && isObject(document) ? telegrafBatch(document) : null
+    const items = batch ?? (Array.isArray(document) ? document : [document])
+    for (const item of items) this.#document(item, record, handler)
+  }
+
+  #document(document: unknown, record: SourceRecord, handler: SampleHandler): void {
+    const content = this.#reads('connect') ? withoutSchema(document) : document
+    if (typeof content === 'string' && this.#reads('connect')) {
+      const payload = connectPayload(content)
+      if (payload === null)
+        handler.drop('bad_payload', record, `neither base64 nor a sample: ${excerpt(Buffer.from(content))}`)
+      else this.#message(this.#topicOf(record), payload, record, handler)
+      return
+    }
+    if (!isObject(content)) {
+      handler.drop('bad_payload', record, 'neither an object nor a list of objects')
+      return
+    }
+    const message =
+      (this.#reads('emqx') ? emqxMessage(content) : null) ??
+      (this.#reads('telegraf') ? telegrafMessage(content) : null)
+    if (message === 'parsed')
+      handler.drop(
+        'bad_time',
+        record,
+        'Telegraf has parsed the value and lost its time; its input needs data_format = "value" and data_type = "string"',
+      )
+    else if (message !== null) this.#message(message.topic, message.payload, record, handler)
+    else if (this.#reads('json')) this.#json.take(content, record, handler)
+    else this.#otherForm(record, handler)
+  }
+
+  #otherForm(record: SourceRecord, handler: SampleHandler): void {
+    handler.drop('bad_payload', record, `not of the form ${this.#form}, the only one read (source.form)`)
+  }
+
+  /** An MQTT message, whatever it came in. */
+  #message(topic: Buffer | null, payload: Buffer, record: SourceRecord, handler: SampleHandler): void {
+    if (isSyncBeat(payload)) return
+    if (topic === null) {
+      handler.drop('no_topic', record, noTopic(this.#form, record.key))
+      return
+    }
+    this.#take(this.#topics.find(topic) ?? this.#topics.meaningOf(topic), payload, record, handler)
+  }
+
+  #take(meaning: Meaning, value: Buffer, record: SourceRecord, handler: SampleHandler): void {
     if (meaning.series === null && meaning.drained === null) {
       handler.drop(meaning.reason, record, meaning.detail)
       return
@@ -90,64 +152,36 @@ export class Decoder {
     handler.sample(meaning.series as Series, reading.value, reading.timeMs, record) // one of the two is set, see above
   }
 
-  #meaningOf(key: Buffer): Meaning {
-    if (key.length > MAX_TOPIC_BYTES)
-      return refusal('bad_topic', `${key.length} bytes, at most ${MAX_TOPIC_BYTES} are read`)
-    const name = key.toString('latin1')
-    const refused = this.#refused.get(name)
-    if (refused !== undefined) return refused
-    const meaning = this.#interpret(key.toString('utf8'))
-    if (meaning.series !== null || (meaning.drained !== null && this.#topics.size < this.#maxSeries)) {
-      this.#topics.add(key)
-      this.#meanings.push(meaning)
-    } else {
-      if (this.#refused.size >= MAX_REFUSED) this.#refused.clear()
-      this.#refused.set(name, meaning)
+  /** The MQTT topic of a record: in a header, within a structured key, or the key itself; null where there is none. */
+  #topicOf({ key, headers }: SourceRecord): Buffer | null {
+    const carried = this.#reads('headers') ? topicOfHeaders(headers) : null
+    if (carried !== null || this.#form === 'headers') return carried
+    if (key === null || key.length === 0) return null
+    if (key[0] !== QUOTE && key[0] !== BRACE) return this.#form === 'lenses' ? null : key
+    if (this.#form === 'examon') return null
+    try {
+      const content = withoutSchema(JSON.parse(key.toString('utf8')))
+      const topic = isObject(content) ? topicOfStruct(content) : content
+      return typeof topic === 'string' && topic !== '' ? Buffer.from(topic) : null
+    } catch {
+      return null
     }
-    return meaning
-  }
-
-  #interpret(text: string): Meaning {
-    const topic = parseTopic(text)
-    if (typeof topic === 'string') return refusal('bad_topic', topic)
-    const { tags, metric } = topic
-    if (tags.get(PLUGIN_TAG) === OWN_PLUGIN) return refusal('own_output', `plugin ${OWN_PLUGIN}`)
-    const channel = tags.get(CHANNEL_TAG)
-    if (channel !== DATA_CHANNEL) return refusal('not_data', `channel ${channel}`)
-    const node = tags.get('node')
-    if (node === undefined) return refusal('no_node', 'no node tag')
-    const rack = tags.get('rack') ?? rackOfNode(node)
-    const drained = tags.get(DRAINED_TAG)
-    if (drained === '0' || drained === '1') {
-      return {
-        series: null,
-        drained: { node, rack, muted: drained === '1' },
-        reason: 'bad_topic',
-        detail: '',
-      }
-    }
-    const series = this.#newSeries(node, rack, metric)
-    return series === null
-      ? refusal('bad_topic', `more than ${this.#maxSeries} series`)
-      : { series, drained: null, reason: 'bad_topic', detail: '' }
-  }
-
-  #newSeries(node: string, rack: string | null, sensor: string): Series | null {
-    if (this.series.length >= this.#maxSeries) return null
-    const series = { id: this.series.length, node, rack, sensor }
-    this.series.push(series)
-    return series
   }
 }
 
-function refusal(reason: DropReason, detail: string): Meaning {
-  return { series: null, drained: null, reason, detail }
-}
+const QUOTE = 0x22
+const BRACE = 0x7b
 
-/** Bytes of a bad payload that go into a message. */
+/** Bytes of a bad key or payload that go into a message. */
 const EXCERPT_BYTES = 60
 
-/** The start of a payload for a message, as JSON so that control characters show. */
+function noTopic(form: Form | null, key: Buffer | null): string {
+  const found = key === null ? 'none' : excerpt(key)
+  if (form === 'headers') return `no header mqtt.topic (key ${found})`
+  return `neither key nor header names the topic (key ${found})`
+}
+
+/** The start of a key or payload for a message, as JSON so that control characters show. */
 export function excerpt(value: Buffer): string {
   return JSON.stringify(value.toString('utf8', 0, EXCERPT_BYTES))
 }

@@ -1,14 +1,16 @@
 import type { SourceRecord } from '../sources/source.ts'
+import { isObject } from './forms/message.ts'
 import { rackOfNode } from './node-name.ts'
 import { LAST_SECOND, parseNumber } from './payload.ts'
 import { type DropReason, LARGEST_VALUE, type SampleHandler, type Series } from './sample.ts'
+import { CHANNEL_TAG, DATA_CHANNEL, DRAINED_TAG, drainedOf, OWN_PLUGIN, PLUGIN_TAG } from './topic.ts'
 
-const OPENING = new Set([...'{['].map((c) => c.charCodeAt(0)))
-const CLOSING = new Set([...'}]'].map((c) => c.charCodeAt(0)))
+const OPENING = new Set([...'{["'].map((c) => c.charCodeAt(0)))
+const CLOSING = new Set([...'}]"'].map((c) => c.charCodeAt(0)))
 /** Space and below: what JSON allows around a document. */
 const BLANK = 0x20
 
-/** True when the first and last characters are those of a JSON object or list; `value;seconds` ends in a digit. */
+/** True when the first and last characters are those of a JSON object, list or text; `value;seconds` ends in a digit. */
 export function looksLikeJson(value: Buffer): boolean {
   let last = value.length - 1
   while (last > 0 && (value[last] as number) <= BLANK) last--
@@ -27,46 +29,29 @@ interface NodeSeries {
 }
 
 /**
- * Node-keyed JSON. The Kafka key is the node unless the document names one (`node`, or `node` among `tags`); times are ms:
- * `{"metric"|"name": "ambient", "value": 21.4, "timestamp": 1658832080010}`, a list of these, or
- * `{"timestamp": 1658832080010, "metrics": {"ambient": 21.4}}`.
+ * Samples as JSON. The Kafka key is the node unless the document names one (`node`, or `node` among `tags`); times are ms:
+ * `{"metric"|"name": "ambient", "value": 21.4, "timestamp": 1658832080010}` (ExaMon's json and bulk formats),
+ * `{"name": "ambient", "tags": {…}, "datapoints": [["1658832080010", 21.4], …]}` (KairosDB's form, which ExaMon's bridge
+ * writes), or `{"timestamp": 1658832080010, "metrics": {"ambient": 21.4}}`.
  */
 export class JsonDecoder {
   readonly #nodes = new Map<string, NodeSeries>()
   readonly #newSeries: NewSeries
-  readonly #ownPlugin: string
-  readonly #channel: string
 
-  /** `ownPlugin` is never read, and where a document names a channel it must be `channel`. */
-  constructor(newSeries: NewSeries, ownPlugin: string, channel: string) {
+  constructor(newSeries: NewSeries) {
     this.#newSeries = newSeries
-    this.#ownPlugin = ownPlugin
-    this.#channel = channel
   }
 
-  decode(record: SourceRecord, value: Buffer, handler: SampleHandler): void {
-    let document: unknown
-    try {
-      document = JSON.parse(value.toString('utf8'))
-    } catch (error) {
-      handler.drop('bad_payload', record, (error as Error).message)
-      return
-    }
-    for (const item of Array.isArray(document) ? document : [document]) this.#item(item, record, handler)
-  }
-
-  #item(item: unknown, record: SourceRecord, handler: SampleHandler): void {
-    if (!isObject(item)) {
-      handler.drop('bad_payload', record, 'neither an object nor a list of objects')
-      return
-    }
+  /** Takes one parsed object. */
+  take(item: Record<string, unknown>, record: SourceRecord, handler: SampleHandler): void {
     const tags = isObject(item.tags) ? item.tags : {}
-    if (tags.plugin === this.#ownPlugin) {
-      handler.drop('own_output', record, `plugin ${this.#ownPlugin}`)
+    if (tags[PLUGIN_TAG] === OWN_PLUGIN) {
+      handler.drop('own_output', record, `plugin ${OWN_PLUGIN}`)
       return
     }
-    if (tags.chnl !== undefined && tags.chnl !== this.#channel) {
-      handler.drop('not_data', record, `channel ${excerpt(tags.chnl)}`)
+    const channel = tags[CHANNEL_TAG]
+    if (channel !== undefined && channel !== DATA_CHANNEL) {
+      handler.drop('not_data', record, `channel ${excerpt(channel)}`)
       return
     }
     const name = item.metric ?? item.name
@@ -80,23 +65,41 @@ export class JsonDecoder {
       handler.drop('no_node', record, 'neither "node" nor a key that names one')
       return
     }
-    const timeMs = timeOf(item.timestamp)
-    if (timeMs === undefined) {
-      handler.drop('bad_time', record, `timestamp ${excerpt(item.timestamp)}, ms since 1970 are needed`)
-      return
-    }
-    const known = this.#nodes.get(node)
-    const rack = text(item.rack ?? tags.rack) ?? known?.rack ?? rackOfNode(node)
-    for (const [sensor, value] of several ?? [[name as string, item.value] as const]) {
-      const number = numberOf(value)
-      if (typeof number === 'string') {
-        handler.drop(number, record, `${sensor}: ${excerpt(value)}`)
+    const rack = text(item.rack ?? tags.rack) ?? this.#nodes.get(node)?.rack ?? rackOfNode(node)
+    const points: unknown[] = Array.isArray(item.datapoints)
+      ? item.datapoints
+      : [[item.timestamp, item.value]]
+    for (const point of points) {
+      const [time, value]: unknown[] = Array.isArray(point) ? point : []
+      const timeMs = timeOf(time)
+      if (timeMs === undefined) {
+        handler.drop('bad_time', record, `timestamp ${excerpt(time)}, ms since 1970 are needed`)
         continue
       }
-      const series = known?.sensors.get(sensor) ?? this.#series(node, rack, sensor)
-      if (series === null) handler.drop('bad_topic', record, 'too many series')
-      else handler.sample(series, number, timeMs, record)
+      const muted = drainedOf(text(tags[DRAINED_TAG]))
+      if (muted !== null) handler.maintenance(node, rack, muted, timeMs)
+      else if (several === null) this.#sample(node, rack, name as string, value, timeMs, record, handler)
+      else for (const [sensor, v] of several) this.#sample(node, rack, sensor, v, timeMs, record, handler)
     }
+  }
+
+  #sample(
+    node: string,
+    rack: string | null,
+    sensor: string,
+    value: unknown,
+    timeMs: number,
+    record: SourceRecord,
+    handler: SampleHandler,
+  ): void {
+    const number = numberOf(value)
+    if (typeof number === 'string') {
+      handler.drop(number, record, `${sensor}: ${excerpt(value)}`)
+      return
+    }
+    const series = this.#series(node, rack, sensor)
+    if (series === null) handler.drop('bad_topic', record, 'too many series')
+    else handler.sample(series, number, timeMs, record)
   }
 
   #series(node: string, rack: string | null, sensor: string): Series | null {
@@ -119,10 +122,6 @@ const EXCERPT_LENGTH = 60
 
 function excerpt(value: unknown): string {
   return String(JSON.stringify(value)).slice(0, EXCERPT_LENGTH)
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Racks are names, but some publishers write them as numbers. */

@@ -23,7 +23,8 @@ export const DROP_REASONS = [
   'no_node', // facility or rack level metric
   'own_output', // plugin examon-ai_pub: what detectors publish
   'no_value', // empty or null payload
-  'bad_payload', // not `value;time`, not JSON of the known form
+  'bad_payload', // not `value;time`, not JSON of a known form
+  'bad_gzip', // compressed and damaged, or beyond any payload once unpacked
   'not_numeric', // string valued metric
   'not_finite', // nan, inf, or so large that its square is
   'bad_time', // time missing, negative or not a number

@@ -11,6 +11,12 @@ export interface Topic {
 /** The tag that names the publisher, and the one that tells data from commands. Every topic has both. */
 export const PLUGIN_TAG = 'plugin'
 export const CHANNEL_TAG = 'chnl'
+/** The only channel with samples; `cmd` carries orders to plugins. */
+export const DATA_CHANNEL = 'data'
+/** Detectors publish under this plugin; reading it would feed the daemon its own output. */
+export const OWN_PLUGIN = 'examon-ai_pub'
+/** Nagios' metrics say in this tag, 0 or 1, whether the node is drained. */
+export const DRAINED_TAG = 'nagiosdrained'
 
 /** Characters that a token can't hold on the wire: separator, MQTT wildcards, space, control, and the escape itself. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is to be escaped
@@ -51,4 +57,10 @@ export function formatTopic(tags: Iterable<readonly [string, string]>, metric: s
   levels.push(metric)
   if (levels.includes('')) throw new Error(`topic with an empty level: ${levels.join('/')}`)
   return levels.map(encodeToken).join('/')
+}
+
+/** What the tag for drained nodes says: true, drained; null where it is absent or says neither. */
+export function drainedOf(tag: string | null | undefined): boolean | null {
+  if (tag === '1') return true
+  return tag === '0' ? false : null
 }

@@ -134,7 +134,8 @@ export class Fetcher {
         const record = records[pending.index++] as KafkaRecord // index < length
         const offset = base + record.offsetDelta
         if (offset < from) continue
-        taken.push({ key: record.key, value: record.value, partition: part.id, offset })
+        const { key, value, headers } = record
+        taken.push({ key, value, headers, partition: part.id, offset })
         part.position = offset + 1
       }
       if (pending.index < records.length) break

@@ -1,9 +1,13 @@
 /** Where records come from. A source knows nothing of metrics; it hands on keys, values and positions. */
 
+/** Names and values as they came; a bus without headers has none. */
+export type RecordHeaders = readonly (readonly [Buffer | null, Buffer | null])[]
+
 /** One message as it came over the wire. */
 export interface SourceRecord {
   key: Buffer | null
   value: Buffer | null
+  headers?: RecordHeaders
   partition: number
   /** Position within the partition; below 2^53, checked by the source. */
   offset: number

@@ -7,6 +7,7 @@ import { detectorOptions } from '../../src/detect/options.ts'
 import type { FlagRecord } from '../../src/detect/records.ts'
 import { parseNodeState, type StoredState } from '../../src/engine/node-state.ts'
 import { type Emission, Pipeline, type PipelineOptions } from '../../src/engine/pipeline.ts'
+import { FORMS } from '../../src/examon/forms/form.ts'
 import { type Bundle, openBundle } from '../../src/model/bundle.ts'
 import { Scorer } from '../../src/model/scorer.ts'
 import { Machine } from '../../src/simulator/machine.ts'
@@ -16,6 +17,7 @@ import type { SourceRecord } from '../../src/sources/source.ts'
 import { Telemetry } from '../../src/telemetry/telemetry.ts'
 import { featureCount } from '../../src/windows/schema.ts'
 import { REFERENCE_BUNDLE } from '../support/reference.ts'
+import { rewrap } from '../support/rewrap.ts'
 
 const START = Date.parse('2020-03-11T00:00:00Z')
 const HOUR = 3_600_000
@@ -100,6 +102,18 @@ function json(
     }),
   )
 }
+
+test('the same samples in every form, mixed, give the same flags', async () => {
+  const some = records.filter((record) => timeOf(record) < START + 3 * QUARTER)
+  const mixed = some.map((record, i) => rewrap(record, FORMS[i % FORMS.length]!)) // i % length < length
+  const expected = flagsOf(await drive(open(), some))
+  assert.ok(expected.filter(({ score }) => score !== null).length >= 2 * NODES.length)
+  assert.deepEqual(flagsOf(await drive(open(), mixed)), expected)
+  for (const form of FORMS) {
+    const one = some.map((record) => rewrap(record, form))
+    assert.deepEqual(flagsOf(await drive(open({ form }), one)), expected, form)
+  }
+})
 
 for (const every of [900, 300]) {
   describe(`windows of 900 s every ${every} s`, () => {

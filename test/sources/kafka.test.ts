@@ -95,6 +95,32 @@ describe('Kafka source', { skip }, () => {
     await second.close()
   })
 
+  test('headers arrive, in order and as bytes', async () => {
+    const topic = await createTopic(bootstrap, 1)
+    const headers = [
+      [Buffer.from('mqtt.topic'), Buffer.from('node/n/plugin/p/chnl/data/a')],
+      [Buffer.from('odd'), Buffer.from([0xff, 0])],
+    ] as const
+    await produceRaw(bootstrap, topic, [
+      { partition: 0, key: null, value: Buffer.from('1;1'), headers },
+      { partition: 0, key: null, value: Buffer.from('2;1') },
+    ])
+    const { source } = open([topic])
+    await source.start()
+    const { records } = await pollUntil(source, (seen) => seen.records.length >= 2)
+    assert.deepEqual(
+      records.map((record) => record.headers?.map(([name, value]) => [String(name), value?.toString('hex')])),
+      [
+        [
+          ['mqtt.topic', Buffer.from('node/n/plugin/p/chnl/data/a').toString('hex')],
+          ['odd', 'ff00'],
+        ],
+        [],
+      ],
+    )
+    await source.close()
+  })
+
   test('records without key or value, and bytes that are no text, arrive untouched', async () => {
     const topic = await createTopic(bootstrap, 1)
     const odd: RawRecord[] = [

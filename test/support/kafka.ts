@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { Admin, Consumer, Producer } from '@platformatic/kafka'
-import type { Source, SourceRecord } from '../../src/sources/source.ts'
+import type { RecordHeaders, Source, SourceRecord } from '../../src/sources/source.ts'
 import { kafkaLibraries } from './broker.ts'
 
 const run = promisify(execFile)
@@ -37,6 +37,7 @@ export interface RawRecord {
   partition: number
   key: Buffer | null
   value: Buffer | null
+  headers?: RecordHeaders | undefined
 }
 
 /** Writes records as they are, all of one call and partition in one batch. */
@@ -55,11 +56,12 @@ export async function produceRaw(
   })
   try {
     await producer.send({
-      messages: records.map(({ partition, key, value }) => ({
+      messages: records.map(({ partition, key, value, headers = [] }) => ({
         topic,
         partition,
         key: key as Buffer, // null is valid on the wire
         value: value as Buffer,
+        headers: new Map(headers as [Buffer, Buffer][]), // likewise
       })),
       acks: -1,
     })
