@@ -2,6 +2,7 @@
 import Type from 'typebox'
 import { FORMS } from '../examon/forms/form.ts'
 import { path, section, text, time } from './kinds.ts'
+import { SECURITY_KEYS } from './security.ts'
 
 const brokers = Type.Array(
   text({ description: 'Address of a broker.', examples: ['kafka-1.example.org:9092'] }),
@@ -28,6 +29,7 @@ export const KafkaSourceSchema = section(
   {
     type: Type.Literal('kafka'),
     brokers,
+    ...SECURITY_KEYS,
     topics: Type.Array(text({ description: 'Name of a topic.' }), {
       minItems: 1,
       description: 'Topics that carry the samples.',
@@ -108,6 +110,7 @@ export const KafkaSinkSchema = section(
   {
     type: Type.Literal('kafka'),
     brokers,
+    ...SECURITY_KEYS,
     flags_topic: text({ default: 'examon-dec.flags', description: 'Topic of the flag records.' }),
     alarms_topic: text({ default: 'examon-dec.alarms', description: 'Topic of the alarm records.' }),
     anomalous_only: anomalousOnly,

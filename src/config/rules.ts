@@ -3,6 +3,7 @@ import type { Rule } from './document.ts'
 import { formatDuration } from './duration.ts'
 import { type Path, type Problem, pathText } from './problems.ts'
 import type { Config } from './schema.ts'
+import { security } from './security.ts'
 import { TUNE_RULES } from './tune-rules.ts'
 
 const problem = (path: Path, message: string): Problem => ({
@@ -99,6 +100,7 @@ export const RULES: readonly Rule<Config>[] = [
   separateFiles,
   separateTopics,
   momentum,
+  security,
   ...TUNE_RULES,
 ]
 

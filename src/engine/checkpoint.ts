@@ -9,6 +9,7 @@ import {
   toNumber,
 } from '../sources/kafka-cluster.ts'
 import { Fetcher, type PartitionState } from '../sources/kafka-fetch.ts'
+import type { KafkaSecurity } from '../sources/kafka-security.ts'
 
 /** Per-node state that outlives the process. The states are JSON; what they mean is the engine's affair. */
 export interface Checkpoint {
@@ -22,6 +23,7 @@ export interface Checkpoint {
 export interface KafkaCheckpointOptions {
   brokers: string[]
   clientId: string
+  security?: KafkaSecurity
   /** The compacted topic. */
   topic: string
   /** Partitions if it is to be created: as many as the input has, so that a node's state and samples share a number. */

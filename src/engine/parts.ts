@@ -7,6 +7,7 @@ import { KafkaSink } from '../sinks/kafka.ts'
 import { NdjsonSink } from '../sinks/ndjson.ts'
 import type { Sink } from '../sinks/sink.ts'
 import { KafkaSource } from '../sources/kafka.ts'
+import { openSecurity } from '../sources/kafka-security.ts'
 import { ReplaySource } from '../sources/replay.ts'
 import { SimulatorSource } from '../sources/simulator.ts'
 import type { Source } from '../sources/source.ts'
@@ -30,17 +31,20 @@ export async function openSource(
         if (name === 'fetch_recovered') telemetry.ready()
       }
       const { brokers, topics, group, from } = config
+      const security = openSecurity(config, 'source')
       const source = new KafkaSource({
         brokers,
         topics,
         group,
         from,
+        security,
         clientId: config.client_id,
         onEvent,
         ...(config.instance_id === undefined ? {} : { instanceId: config.instance_id }),
       })
       const checkpoint = await KafkaCheckpoint.open({
         brokers,
+        security,
         clientId: config.client_id,
         topic: config.state_topic,
         partitions: STATE_PARTITIONS,
@@ -89,6 +93,7 @@ export function createSinks(configs: readonly SinkConfig[], clientId: string, te
     }
     return new KafkaSink({
       brokers: config.brokers,
+      security: openSecurity(config, `sinks[${i}]`),
       clientId,
       flagsTopic: config.flags_topic,
       alarmsTopic: config.alarms_topic,

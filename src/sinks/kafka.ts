@@ -1,11 +1,13 @@
 import type { AlarmRecord, FlagRecord } from '../detect/records.ts'
 import { assertReachable, type ClusterAddress, ensureTopics } from '../sources/kafka-cluster.ts'
+import type { KafkaSecurity } from '../sources/kafka-security.ts'
 import { KafkaWriter, type OutgoingRecord } from './producer.ts'
 import type { Sink } from './sink.ts'
 
 export interface KafkaSinkOptions {
   brokers: string[]
   clientId: string
+  security?: KafkaSecurity
   flagsTopic: string
   alarmsTopic: string
   /** Only flags of anomalous windows; alarms always. */

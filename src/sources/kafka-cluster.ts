@@ -1,6 +1,7 @@
 /** What source, sinks and checkpoint all need of a Kafka cluster: a clear word when it is not there, and its topics. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Admin, type Base, type ClusterMetadata, findErrorBy } from '@platformatic/kafka'
+import { type KafkaSecurity, securityProblem, tlsAlert, tlsWords } from './kafka-security.ts'
 
 /** Where the cluster is, and which config key says so, for messages. */
 export interface ClusterAddress {
@@ -11,6 +12,7 @@ export interface ClusterAddress {
   brokersKey: string
   /** How long to wait for a broker at start, ms. */
   startTimeoutMs?: number
+  security?: KafkaSecurity
 }
 
 /** A broker that starts beside the daemon gets this long; then the address is taken to be wrong. */
@@ -21,7 +23,12 @@ const TOPIC_TIMEOUT_MS = 2_000
 
 /** Client options that hold everywhere here. Callers retry by themselves where they know better than the library. */
 export function clientOptions(address: ClusterAddress) {
-  return { clientId: address.clientId, bootstrapBrokers: address.brokers, connectTimeout: 3_000 }
+  return {
+    clientId: address.clientId,
+    bootstrapBrokers: address.brokers,
+    connectTimeout: 3_000,
+    ...address.security,
+  }
 }
 
 /** Rejects, naming address and config key, when no broker answers in time. */
@@ -33,10 +40,17 @@ export async function assertReachable(address: ClusterAddress): Promise<void> {
       await within(deadline - Date.now(), admin.metadata({ topics: [] }))
       return
     } catch (error) {
-      if (Date.now() + RETRY_MS >= deadline) {
-        const where = address.brokers.join(', ')
+      const where = address.brokers.join(', ')
+      const refusal = await refusalOf(address, error)
+      if (refusal !== null) {
+        const key = address.brokersKey.replace(/brokers$/, refusal.key)
         throw new Error(
-          `no Kafka broker answers at ${where} (config key ${address.brokersKey}): ${rootCause(error)}`,
+          `Kafka at ${where} refuses the connection (config key ${key}): ${tlsWords(rootCause(refusal.error))}`,
+        )
+      }
+      if (Date.now() + RETRY_MS >= deadline) {
+        throw new Error(
+          `no Kafka broker answers at ${where} (config key ${address.brokersKey}): ${tlsWords(rootCause(error))}`,
         )
       }
     } finally {
@@ -44,6 +58,19 @@ export async function assertReachable(address: ClusterAddress): Promise<void> {
     }
     await sleep(RETRY_MS)
   }
+}
+
+/** Why no attempt will succeed before the configuration is mended, or null where a later one may. */
+async function refusalOf(
+  { brokers, security }: ClusterAddress,
+  error: unknown,
+): Promise<{ key: 'tls' | 'sasl'; error: unknown } | null> {
+  const key = securityProblem(error)
+  if (key !== null) return { key, error }
+  const [broker] = brokers
+  if (security?.tls === undefined || broker === undefined) return null
+  const alert = await tlsAlert(broker, security.tls)
+  return alert !== null && securityProblem(alert) === 'tls' ? { key: 'tls', error: alert } : null
 }
 
 /** Metadata of topics that must exist; null where one does not, with its name in `missing`. */

@@ -10,6 +10,7 @@ import {
 } from './kafka-cluster.ts'
 import { Fetcher, type PartitionState } from './kafka-fetch.ts'
 import { GroupMember, type Membership } from './kafka-group.ts'
+import type { KafkaSecurity } from './kafka-security.ts'
 import type { PartitionProgress, Source, SourceEvent } from './source.ts'
 
 export interface KafkaSourceOptions {
@@ -17,6 +18,7 @@ export interface KafkaSourceOptions {
   topics: string[]
   group: string
   clientId: string
+  security?: KafkaSecurity
   /** Static membership; each process needs its own. */
   instanceId?: string
   /** Where to begin in a partition for which the group has committed nothing. */

@@ -90,6 +90,7 @@ sinks:
     topics: ['t'],
     group: 'examon-dec',
     client_id: 'examon-dec',
+    form: 'auto',
     from: 'latest',
     state_topic: 'examon-dec.state',
   })
@@ -164,6 +165,40 @@ test('run needs model, source and sinks, and says so beside all other problems',
       `${file}:1:1: model is missing, and run needs it`,
       `${file}:1:1: sinks is missing, and run needs it`,
       `${file}:2:14: http.port: expected a whole number from 0 up to 65535, found -1`,
+    ],
+  )
+})
+
+test('what secures Kafka is whole: a certificate with its key, each mechanism with what it proves', () => {
+  write('kafka-password', 'hunter2\n')
+  const kafka = (more: string) => `source: {type: kafka, brokers: [b:1], topics: [t], ${more}}`
+  const good = loadConfig(
+    write(
+      'secure.yaml',
+      kafka(
+        'tls: {ca: ca.pem}, sasl: {mechanism: scram-sha-512, username: u, password: "file:kafka-password"}',
+      ),
+    ),
+  )
+  assert.ok(good.source?.type === 'kafka')
+  assert.equal(good.source.sasl?.password?.reveal(), 'hunter2')
+  assert.doesNotMatch(JSON.stringify(good), /hunter2/)
+  const file = write(
+    'insecure.yaml',
+    `${kafka('tls: {cert: c.pem}, sasl: {mechanism: plain, username: u, token_file: t}')}
+sinks:
+  - {type: kafka, brokers: [b:1], tls: {passphrase: p}, sasl: {mechanism: oauthbearer, password: p}}
+`,
+  )
+  assert.deepEqual(
+    problemsOf(() => loadConfig(file)).map((problem) => problem.replace(/^.*?:\d+:\d+: /, '')),
+    [
+      'source.tls.key is missing, and cert needs it',
+      'source.sasl.password is missing, and plain needs it',
+      'source.sasl.token_file has no meaning with plain; leave it out',
+      'sinks[0].tls.key is missing, and passphrase needs it',
+      'sinks[0].sasl.token_file is missing, and oauthbearer needs it',
+      'sinks[0].sasl.password has no meaning with oauthbearer; leave it out',
     ],
   )
 })

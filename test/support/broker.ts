@@ -19,10 +19,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { SCRAM_ARGUMENTS, secureProperties } from './secure.ts'
 
 export interface TestBroker {
   /** `host:port` for clients. */
   bootstrap: string
+  /** The same for those who authenticate, see secure.ts; only where that was asked for. */
+  sasl: string
+  mtls: string
   /** A broker that was already there (`EXAMON_DEC_TEST_KAFKA`): it can be neither killed nor started. */
   external: boolean
   /** Takes the broker down at once, as a crash would; its data and port stay. */
@@ -39,12 +43,23 @@ const POM = join(import.meta.dirname, '../pom.xml')
 const START_TIMEOUT_MS = 60_000
 const DOWNLOAD_TIMEOUT_MS = 300_000
 
-/** Starts the broker, or says why it can't run here. With CI=true in the environment that is an error instead. */
-export async function startBroker(): Promise<TestBroker | { skip: string }> {
+/**
+ * Starts the broker, or says why it can't run here. With CI=true in the environment that is an error instead. One with
+ * `secure` listeners is always an own one.
+ */
+export async function startBroker(secure = false): Promise<TestBroker | { skip: string }> {
   const given = process.env.EXAMON_DEC_TEST_KAFKA
-  if (given) {
+  if (given && !secure) {
     const nothing = async () => {}
-    return { bootstrap: given, external: true, kill: nothing, start: nothing, stop: nothing }
+    return {
+      bootstrap: given,
+      sasl: '',
+      mtls: '',
+      external: true,
+      kill: nothing,
+      start: nothing,
+      stop: nothing,
+    }
   }
   try {
     await run('java', ['-version'])
@@ -59,7 +74,7 @@ export async function startBroker(): Promise<TestBroker | { skip: string }> {
       `could not get Kafka through mvn (${(error as Error).message.trim()}); EXAMON_DEC_TEST_KAFKA=host:port replaces it`,
     )
   }
-  return startOwnBroker(libraries)
+  return startOwnBroker(libraries, secure)
 }
 
 function unavailable(reason: string): { skip: string } {
@@ -108,7 +123,7 @@ function tryLock(lock: string): boolean {
   }
 }
 
-/** Two ports that are free now, held together so that they differ. */
+/** Ports that are free now, held together so that they differ. */
 async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
   await Promise.all(servers.map((s) => new Promise((resolve) => s.once('listening', resolve))))
@@ -118,14 +133,17 @@ async function freePorts(count: number): Promise<number[]> {
 }
 
 /** Small for a test: few internal partitions, no waiting for group members, every topic on purpose, soon back after a crash. */
-function properties(port: number, controllerPort: number, folder: string): string {
-  return `
+function properties([port, controllerPort, ...securePorts]: number[], folder: string): string {
+  const [sasl, mtls] = securePorts.map((p) => `://127.0.0.1:${p}`)
+  const listeners = sasl === undefined ? '' : `,SASL${sasl},MTLS${mtls}`
+  const protocols = sasl === undefined ? '' : ',SASL:SASL_SSL,MTLS:SSL'
+  return `${sasl === undefined ? '' : secureProperties()}
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:${controllerPort}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${listeners}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT${protocols}
 log.dirs=${folder}/data
 auto.create.topics.enable=false
 offsets.topic.num.partitions=1
@@ -152,15 +170,16 @@ const JAVA = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dlog4
 const KEEPER =
   'folder=$1; shift; java "$@" & read word; kill -9 $!; wait $!; [ "$word" = keep ] || rm -rf "$folder"'
 
-async function startOwnBroker(libraries: string): Promise<TestBroker> {
+async function startOwnBroker(libraries: string, secure: boolean): Promise<TestBroker> {
   const folder = await mkdtemp(join(tmpdir(), 'examon-dec-kafka-'))
   const classpath = `${libraries}/*`
   const config = join(folder, 'server.properties')
-  const [port = 0, controllerPort = 0] = await freePorts(2)
-  await writeFile(config, properties(port, controllerPort, folder))
+  const ports = await freePorts(secure ? 4 : 2)
+  const [port = 0, , sasl, mtls] = ports
+  await writeFile(config, properties(ports, folder))
   const tool = [...JAVA, classpath, 'kafka.tools.StorageTool']
   const id = (await run('java', [...tool, 'random-uuid'])).stdout.trim()
-  await run('java', [...tool, 'format', '-t', id, '-c', config])
+  await run('java', [...tool, 'format', '-t', id, '-c', config, ...(secure ? SCRAM_ARGUMENTS : [])])
 
   let keeper: ReturnType<typeof launch> | null = null
   function launch() {
@@ -199,7 +218,15 @@ async function startOwnBroker(libraries: string): Promise<TestBroker> {
     rmSync(folder, { recursive: true, force: true })
   }
   await start()
-  return { bootstrap: `127.0.0.1:${port}`, external: false, kill, start, stop }
+  return {
+    bootstrap: `127.0.0.1:${port}`,
+    sasl: `127.0.0.1:${sasl}`,
+    mtls: `127.0.0.1:${mtls}`,
+    external: false,
+    kill,
+    start,
+    stop,
+  }
 }
 
 function answers(port: number): Promise<boolean> {

@@ -1,0 +1,100 @@
+/** Configuration keys of encryption and authentication towards Kafka, the same for source and sinks. */
+import Type from 'typebox'
+import type { Rule } from './document.ts'
+import { path, secret, section, text } from './kinds.ts'
+import { type Path, type Problem, pathText } from './problems.ts'
+import type { Config } from './schema.ts'
+
+const TlsSchema = section(
+  {
+    ca: Type.Optional(
+      path({
+        description: 'PEM file of the certificates that brokers are checked against.',
+        'x-otherwise': 'those that Node trusts',
+        examples: ['/etc/pki/kafka-ca.pem'],
+      }),
+    ),
+    cert: Type.Optional(
+      path({
+        description: 'PEM file of the own certificate, for brokers that ask for one (mutual TLS).',
+        examples: ['/etc/examon-dec/client.pem'],
+      }),
+    ),
+    key: Type.Optional(
+      path({ description: 'PEM file of its private key.', examples: ['/etc/examon-dec/client.key'] }),
+    ),
+    passphrase: Type.Optional(
+      secret({ description: 'Opens the private key.', examples: ['file:/run/secrets/passphrase'] }),
+    ),
+  },
+  { description: 'Encrypts the connections; `{}` is enough where a public authority signed the brokers.' },
+)
+
+const SaslSchema = section(
+  {
+    mechanism: Type.Enum(['plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer'], {
+      description:
+        'How this client proves who it is. `plain` shows the password to whoever listens, unless `tls` is set.',
+    }),
+    username: Type.Optional(
+      text({ description: 'Needed by all but `oauthbearer`.', examples: ['examon-dec'] }),
+    ),
+    password: Type.Optional(
+      secret({
+        description: 'Needed by all but `oauthbearer`.',
+        examples: ['file:/run/secrets/kafka'],
+      }),
+    ),
+    token_file: Type.Optional(
+      path({
+        description:
+          'File of the token for `oauthbearer`, read anew for every connection, so that another program may renew it.',
+        examples: ['/run/secrets/token'],
+      }),
+    ),
+  },
+  { description: 'Authentication towards the brokers.' },
+)
+
+/** Keys of a section that names brokers. */
+export const SECURITY_KEYS = { tls: Type.Optional(TlsSchema), sasl: Type.Optional(SaslSchema) }
+
+export type TlsConfig = Type.Static<typeof TlsSchema>
+export type SaslConfig = Type.Static<typeof SaslSchema>
+
+/** A certificate comes with its key, and each mechanism with what it proves. */
+export const security: Rule<Config> = {
+  reads: ['source', 'sinks'],
+  check({ source, sinks = [] }) {
+    return [
+      ...(source?.type === 'kafka' ? problemsOf(source, ['source']) : []),
+      ...sinks.flatMap((sink, i) => (sink.type === 'kafka' ? problemsOf(sink, ['sinks', i]) : [])),
+    ]
+  },
+}
+
+function problemsOf({ tls, sasl }: { tls?: TlsConfig; sasl?: SaslConfig }, at: Path): Problem[] {
+  const problems: Problem[] = []
+  const problem = (section: string, what: string): void => {
+    const path = [...at, section]
+    problems.push({ path, at: 'value', message: `${pathText(path)}${what}` })
+  }
+  if (tls !== undefined) {
+    if (tls.cert !== undefined && tls.key === undefined) problem('tls', '.key is missing, and cert needs it')
+    if (tls.cert === undefined && tls.key !== undefined) problem('tls', '.cert is missing, and key needs it')
+    if (tls.key === undefined && tls.passphrase !== undefined)
+      problem('tls', '.key is missing, and passphrase needs it')
+  }
+  if (sasl !== undefined) {
+    const [needed, useless] =
+      sasl.mechanism === 'oauthbearer'
+        ? ([['token_file'], ['username', 'password']] as const)
+        : ([['username', 'password'], ['token_file']] as const)
+    for (const key of needed)
+      if (sasl[key] === undefined) problem('sasl', `.${key} is missing, and ${sasl.mechanism} needs it`)
+    for (const key of useless)
+      if (sasl[key] !== undefined)
+        problem('sasl', `.${key} has no meaning with ${sasl.mechanism}; leave it out`)
+  }
+  return problems
+}
