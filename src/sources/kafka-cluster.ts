@@ -1,7 +1,8 @@
 /** What source, sinks and checkpoint all need of a Kafka cluster: a clear word when it is not there, and its topics. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Admin, type Base, type ClusterMetadata, findErrorBy } from '@platformatic/kafka'
-import { type KafkaSecurity, securityProblem, tlsAlert, tlsWords } from './kafka-security.ts'
+import { type KafkaSecurity, securityProblem, tlsAlert } from './kafka-security.ts'
+import { tlsWords } from './tls.ts'
 
 /** Where the cluster is, and which config key says so, for messages. */
 export interface ClusterAddress {

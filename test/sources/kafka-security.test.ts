@@ -106,7 +106,7 @@ const REFUSED: [name: string, listener: 'sasl' | 'mtls', settings: () => Setting
     /tls\): /,
   ],
   ['no authority named', 'sasl', () => ({ tls: {} }), /tls\): /],
-  ['no TLS where the broker wants it', 'sasl', () => ({}), /tls\): the broker wants TLS/],
+  ['no TLS where the broker wants it', 'sasl', () => ({}), /tls\): Broker requires TLS/],
   [
     'no certificate where the broker wants one',
     'mtls',
