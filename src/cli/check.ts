@@ -78,6 +78,9 @@ export function plainWords(config: Config): { reads: string[]; writes: string[] 
       `state of each node to Kafka topic ${config.source.state_topic}, offsets to group ${config.source.group}`,
     )
   }
+  if (config.source?.type === 'mqtt' && config.source.state_file !== undefined) {
+    writes.push(`state of each node to file ${config.source.state_file}`)
+  }
   const { host, port } = config.http
   writes.push(
     `status page and metrics at ${port === 0 ? `a free port of ${host}` : `http://${host}:${port}/`}`,
@@ -93,6 +96,8 @@ function sourceWords(source: SourceConfig): string {
   switch (source.type) {
     case 'kafka':
       return `samples from Kafka topic ${source.topics.join(', ')} at ${source.brokers.join(', ')}, as group ${source.group}, first from the ${source.from} record`
+    case 'mqtt':
+      return `samples from MQTT topic ${source.topics.join(', ')} at ${source.url}`
     case 'replay':
       return `samples from history ${source.history.join(', ')}, ${speedWords(source.speed)}`
     case 'simulator':

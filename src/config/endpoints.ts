@@ -1,8 +1,8 @@
 /** Configuration keys of sources and sinks. */
 import Type from 'typebox'
 import { FORMS } from '../examon/forms/form.ts'
-import { path, section, text, time } from './kinds.ts'
-import { SECURITY_KEYS } from './security.ts'
+import { path, secret, section, text, time } from './kinds.ts'
+import { SECURITY_KEYS, TlsSchema } from './security.ts'
 
 const brokers = Type.Array(
   text({ description: 'Address of a broker.', examples: ['kafka-1.example.org:9092'] }),
@@ -65,6 +65,52 @@ export const KafkaSourceSchema = section(
     }),
   },
   { description: 'Live samples from Kafka.' },
+)
+
+export const MqttSourceSchema = section(
+  {
+    type: Type.Literal('mqtt'),
+    url: text({
+      description: 'Address of the broker, `mqtt://host:port`; `mqtts://` with TLS.',
+      examples: ['mqtt://broker.example.org:1883', 'mqtts://broker.example.org:8883'],
+    }),
+    tls: Type.Optional(TlsSchema),
+    username: Type.Optional(text({ description: 'Name for brokers that ask for one.' })),
+    password: Type.Optional(
+      secret({ description: 'Password for brokers that ask for one.', examples: ['file:/run/secrets/mqtt'] }),
+    ),
+    topics: Type.Array(text({ description: 'Topic filter.' }), {
+      minItems: 1,
+      default: ['org/#'],
+      description: 'What to subscribe to.',
+      examples: [['org/cineca/cluster/marconi100/#']],
+    }),
+    client_id: text({
+      default: 'examon-dec',
+      description:
+        'Name of this client, unique at the broker: the newer of two with the same name puts the older out.',
+    }),
+    qos: Type.Enum([0, 1], {
+      default: 0,
+      description: "Quality of service of the subscription; ExaMon's publishers send with 0.",
+    }),
+    keep_session: Type.Boolean({
+      default: false,
+      description:
+        'The broker keeps the session while this client is away, and with it what was sent and subscribed with `qos` 1.',
+    }),
+    state_file: Type.Optional(
+      path({
+        description: 'File that keeps the state of each node across restarts.',
+        'x-otherwise': 'nodes warm up anew after a restart',
+        examples: ['/var/lib/examon-dec/state.json'],
+      }),
+    ),
+  },
+  {
+    description:
+      "Live samples from ExaMon's own bus. There is no replay: what is sent while the daemon is down is gone.",
+  },
 )
 
 export const ReplaySourceSchema = section(

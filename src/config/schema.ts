@@ -3,6 +3,7 @@ import Type from 'typebox'
 import {
   KafkaSinkSchema,
   KafkaSourceSchema,
+  MqttSourceSchema,
   NdjsonSinkSchema,
   ReplaySourceSchema,
   SimulatorSourceSchema,
@@ -114,7 +115,7 @@ export const ConfigSchema = section(
       }),
     ),
     source: Type.Optional(
-      variants([KafkaSourceSchema, ReplaySourceSchema, SimulatorSourceSchema], {
+      variants([KafkaSourceSchema, MqttSourceSchema, ReplaySourceSchema, SimulatorSourceSchema], {
         description: 'Where samples come from. Needed by `run`.',
       }),
     ),
@@ -140,6 +141,7 @@ export type RunConfig = Config & Required<Pick<Config, 'model' | 'source' | 'sin
 
 export type SourceConfig = RunConfig['source']
 export type KafkaSourceConfig = Type.Static<typeof KafkaSourceSchema>
+export type MqttSourceConfig = Type.Static<typeof MqttSourceSchema>
 export type ReplaySourceConfig = Type.Static<typeof ReplaySourceSchema>
 export type SimulatorSourceConfig = Type.Static<typeof SimulatorSourceSchema>
 export type SinkConfig = RunConfig['sinks'][number]

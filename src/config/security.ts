@@ -3,9 +3,9 @@ import Type from 'typebox'
 import type { Rule } from './document.ts'
 import { path, secret, section, text } from './kinds.ts'
 import { type Path, type Problem, pathText } from './problems.ts'
-import type { Config } from './schema.ts'
+import type { Config, MqttSourceConfig } from './schema.ts'
 
-const TlsSchema = section(
+export const TlsSchema = section(
   {
     ca: Type.Optional(
       path({
@@ -68,9 +68,34 @@ export const security: Rule<Config> = {
   check({ source, sinks = [] }) {
     return [
       ...(source?.type === 'kafka' ? problemsOf(source, ['source']) : []),
+      ...(source?.type === 'mqtt' ? [...problemsOf(source, ['source']), ...ofMqtt(source)] : []),
       ...sinks.flatMap((sink, i) => (sink.type === 'kafka' ? problemsOf(sink, ['sinks', i]) : [])),
     ]
   },
+}
+
+const MQTT_URL = /^mqtts?:\/\/[^@/]+$/
+
+function ofMqtt({ url, tls, username, password }: MqttSourceConfig): Problem[] {
+  const problem = (key: string, message: string): Problem => ({
+    path: ['source', key],
+    at: 'value',
+    message: `source.${key}: ${message}`,
+  })
+  // The address is not repeated: it may hold a password.
+  if (!MQTT_URL.test(url))
+    return [
+      problem(
+        'url',
+        'expected mqtt://host:port or mqtts://host:port, name and password in username and password',
+      ),
+    ]
+  return [
+    ...(tls !== undefined && !url.startsWith('mqtts:')
+      ? [problem('tls', `has no meaning with ${url}; write mqtts://`)]
+      : []),
+    ...(password !== undefined && username === undefined ? [problem('password', 'needs a username')] : []),
+  ]
 }
 
 function problemsOf({ tls, sasl }: { tls?: TlsConfig; sasl?: SaslConfig }, at: Path): Problem[] {

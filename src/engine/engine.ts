@@ -126,7 +126,7 @@ export class Engine {
     if (this.scorer === null) throw new Error('the engine was not started')
     this.positions = new Map(source.progress().map(({ partition, position }) => [partition, position]))
     // Only a bus tells the time of today; history and simulator have a clock of their own, and an end.
-    const isLive = source.kind === 'kafka'
+    const isLive = source.kind === 'kafka' || source.kind === 'mqtt'
     const idleMs = isLive ? windows.idle_timeout * 1000 : Number.POSITIVE_INFINITY
     this.watermark = new Watermark(partitions, idleMs, now)
     this.pipeline = new Pipeline(

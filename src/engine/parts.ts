@@ -1,4 +1,4 @@
-import type { SinkConfig, SourceConfig } from '../config/schema.ts'
+import type { MqttSourceConfig, SinkConfig, SourceConfig } from '../config/schema.ts'
 import { openHistory } from '../history/history.ts'
 import { planFaults, usualFaultCount } from '../simulator/faults.ts'
 import { placeNodes } from '../simulator/layout.ts'
@@ -8,11 +8,14 @@ import { NdjsonSink } from '../sinks/ndjson.ts'
 import type { Sink } from '../sinks/sink.ts'
 import { KafkaSource } from '../sources/kafka.ts'
 import { openSecurity } from '../sources/kafka-security.ts'
+import { MqttSource } from '../sources/mqtt.ts'
 import { ReplaySource } from '../sources/replay.ts'
 import { SimulatorSource } from '../sources/simulator.ts'
 import type { Source } from '../sources/source.ts'
+import { openTls } from '../sources/tls.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { type Checkpoint, KafkaCheckpoint } from './checkpoint.ts'
+import { FileCheckpoint } from './file-checkpoint.ts'
 
 const DAY_MS = 86_400_000
 /** Faults of an endless simulation are planned this far ahead, days. */
@@ -52,6 +55,10 @@ export async function openSource(
       })
       return { source, checkpoint }
     }
+    case 'mqtt': {
+      const checkpoint = config.state_file === undefined ? null : await FileCheckpoint.open(config.state_file)
+      return { source: mqttSource(config, telemetry), checkpoint }
+    }
     case 'replay': {
       const history = await openHistory(config.history)
       return { source: new ReplaySource({ history, speed: config.speed }), checkpoint: null }
@@ -59,6 +66,25 @@ export async function openSource(
     case 'simulator':
       return { source: simulatorSource(config), checkpoint: null }
   }
+}
+
+function mqttSource(config: MqttSourceConfig, telemetry: Telemetry): MqttSource {
+  const { url, topics, qos, tls, username, password } = config
+  return new MqttSource({
+    url,
+    topics,
+    qos,
+    clientId: config.client_id,
+    keepSession: config.keep_session,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(url.startsWith('mqtts:') ? { tls: openTls(tls ?? {}, 'source.tls') } : {}),
+    onEvent(name, detail) {
+      telemetry.sourceEvent(name, detail)
+      if (name === 'mqtt_lost') telemetry.notReady(`no connection to the MQTT broker: ${detail}`)
+      if (name === 'mqtt_back') telemetry.ready()
+    },
+  })
 }
 
 /** Every member reads the whole state topic, so its partitions need not match those of the input. */

@@ -31,7 +31,7 @@ export interface PartitionProgress {
 }
 
 export interface Source {
-  readonly kind: 'kafka' | 'replay' | 'simulator'
+  readonly kind: 'kafka' | 'mqtt' | 'replay' | 'simulator'
   /** Connects. Rejects with a message that names the address and the key to mend when that is not possible. */
   start(): Promise<void>
   /** The next event; resolves within about `timeoutMs`. Pull only, so the reader's pace bounds memory. */

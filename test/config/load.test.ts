@@ -203,6 +203,31 @@ sinks:
   )
 })
 
+test('an MQTT source is encrypted or not, and its address shows no password', () => {
+  const mqtt = (more: string) => write('mqtt.yaml', `source: {type: mqtt, ${more}}`)
+  const { source } = loadConfig(mqtt('url: "mqtt://b:1883"'))
+  assert.deepEqual(source, {
+    type: 'mqtt',
+    url: 'mqtt://b:1883',
+    topics: ['org/#'],
+    client_id: 'examon-dec',
+    qos: 0,
+    keep_session: false,
+  })
+  const refused = (more: string) =>
+    problemsOf(() => loadConfig(mqtt(more))).map((problem) => problem.replace(/^.*?:\d+:\d+: /, ''))
+  for (const url of ['mqtt://me:hunter2@b:1883', 'http://b', 'b:1883', 'mqtt://b/path'])
+    assert.deepEqual(refused(`url: "${url}"`), [
+      'source.url: expected mqtt://host:port or mqtts://host:port, name and password in username and password',
+    ])
+  assert.deepEqual(refused('url: "mqtt://b", qos: 2'), ['source.qos: expected one of 0, 1, found 2'])
+  assert.deepEqual(refused('url: "mqtt://b:1883", tls: {cert: c.pem}, password: p'), [
+    'source.tls.key is missing, and cert needs it',
+    'source.tls: has no meaning with mqtt://b:1883; write mqtts://',
+    'source.password: needs a username',
+  ])
+})
+
 describe('secrets', () => {
   const schema = section(
     {
@@ -286,4 +311,7 @@ test('the shipped configurations load', () => {
   const marconi = loadRunConfig(config('marconi100.yaml'), { KAFKA: 'kafka-1:9092' })
   assert.ok(marconi.source.type === 'kafka')
   assert.deepEqual(marconi.source.brokers, ['kafka-1:9092'])
+  const mqtt = loadRunConfig(config('mqtt.yaml'), { MQTT: 'broker:1883' })
+  assert.ok(mqtt.source.type === 'mqtt')
+  assert.equal(mqtt.source.url, 'mqtt://broker:1883')
 })
