@@ -26,6 +26,8 @@ export interface EngineParts {
   form?: FormOption | undefined
 }
 
+type Assigned = Extract<SourceEvent, { kind: 'assigned' }>
+
 /** Longest wait for records, ms: the granularity of watermark, lag and stop. */
 const POLL_MS = 250
 const LAG_EVERY_MS = 1000
@@ -100,7 +102,7 @@ export class Engine {
   private async turn(event: SourceEvent, signal: AbortSignal): Promise<void> {
     const now = Date.now()
     this.nowMs = now
-    if (event.kind === 'assigned') await this.assign(event.partitions, now)
+    if (event.kind === 'assigned') await this.assign(event, now)
     if (event.kind === 'records') {
       this.hear(now)
       this.pipeline?.ingest(event.records, now)
@@ -121,7 +123,7 @@ export class Engine {
   }
 
   /** A new assignment: what was in memory for others is void, states come from the checkpoint. */
-  private async assign(partitions: number[], now: number): Promise<void> {
+  private async assign({ partitions, isWhole }: Assigned, now: number): Promise<void> {
     const { bundle, source, telemetry, windows, detect, checkpoint, form } = this.parts
     if (this.scorer === null) throw new Error('the engine was not started')
     this.positions = new Map(source.progress().map(({ partition, position }) => [partition, position]))
@@ -129,6 +131,7 @@ export class Engine {
     const isLive = source.kind === 'kafka' || source.kind === 'mqtt'
     const idleMs = isLive ? windows.idle_timeout * 1000 : Number.POSITIVE_INFINITY
     this.watermark = new Watermark(partitions, idleMs, now)
+    telemetry.assigned(partitions)
     this.pipeline = new Pipeline(
       bundle,
       this.scorer,
@@ -138,12 +141,12 @@ export class Engine {
         futureSkewMs: isLive ? windows.future_skew * 1000 : Number.POSITIVE_INFINITY,
         forgetAfterMs: windows.forget_after * 1000,
         form,
+        isWhole,
       },
       // A node whose clock is ahead must not make the samples of all others late.
       (partition, timeMs) =>
         this.watermark.observe(partition, isLive ? Math.min(timeMs, this.nowMs) : timeMs, this.nowMs),
     )
-    telemetry.assigned(partitions)
     if (checkpoint !== null) {
       const states = new Map(
         [...(await checkpoint.restore())].flatMap(([node, value]) => {

@@ -17,6 +17,8 @@ export interface PipelineOptions extends DetectorOptions {
   futureSkewMs: number
   /** A node without samples for this long is forgotten, ms. */
   forgetAfterMs: number
+  /** Whether no other member reads beside this one. */
+  isWhole: boolean
   /** How records carry samples; by default told by content. */
   form?: FormOption | undefined
 }
@@ -55,6 +57,10 @@ export class Pipeline {
   private readonly racks = new Map<string, string>()
   /** Partition that the samples of a node come from. */
   private readonly partitions = new Map<string, number>()
+  /** The same, of this assignment's samples alone: a restored state may name a partition of old. */
+  private readonly heard = new Map<string, number>()
+  /** Nodes whose samples come from several partitions. */
+  private readonly spread = new Set<string>()
   private readonly muted = new Set<string>()
   private readonly handler: SampleHandler
   private readonly observe: (partition: number, timeMs: number) => void
@@ -114,6 +120,8 @@ export class Pipeline {
         this.racks.delete(node)
         this.muted.delete(node)
         this.partitions.delete(node)
+        this.heard.delete(node)
+        this.spread.delete(node)
         forgotten.add(node)
       }
     }
@@ -145,7 +153,7 @@ export class Pipeline {
         const refusal = this.assembler.add(series, value, timeMs, record.partition, record.offset)
         if (refusal === null) {
           this.taken++
-          if (!this.partitions.has(series.node)) this.partitions.set(series.node, record.partition)
+          this.place(series.node, record.partition)
           // Not every topic of a node names its rack.
           if (series.rack !== null && !this.racks.has(series.node)) this.racks.set(series.node, series.rack)
         } else {
@@ -160,6 +168,17 @@ export class Pipeline {
       drop: (reason, record, detail) => {
         this.telemetry.dropped(reason, `partition ${record.partition} offset ${record.offset}: ${detail}`)
       },
+    }
+  }
+
+  private place(node: string, partition: number): void {
+    const heard = this.heard.get(node)
+    if (heard === undefined) {
+      this.heard.set(node, partition)
+      this.partitions.set(node, partition)
+    } else if (heard !== partition && !this.spread.has(node)) {
+      this.spread.add(node)
+      this.telemetry.nodeSpread(node, [heard, partition], this.spread.size, this.options.isWhole)
     }
   }
 

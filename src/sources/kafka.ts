@@ -104,7 +104,8 @@ export class KafkaSource implements Source {
         this.#active = this.#ready
         this.#ready = null
         this.#fetcher.assign(this.#active.parts)
-        return { kind: 'assigned', partitions: this.#active.parts.map((p) => p.id) }
+        const partitions = this.#active.parts.map(({ id }) => id)
+        return { kind: 'assigned', partitions, isWhole: partitions.length === this.partitionCount }
       }
       const records = this.#fetcher.take(CHUNK_RECORDS)
       // The next answer travels while the engine works on what it has.

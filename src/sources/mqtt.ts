@@ -87,7 +87,7 @@ export class MqttSource implements Source {
   async poll(timeoutMs: number): Promise<SourceEvent> {
     if (!this.#assigned) {
       this.#assigned = true
-      return { kind: 'assigned', partitions: [PARTITION] }
+      return { kind: 'assigned', partitions: [PARTITION], isWhole: true }
     }
     if (this.#queue.length === 0) await this.#news(timeoutMs)
     if (this.#queue.length === 0) return { kind: 'idle' }

@@ -56,7 +56,7 @@ export class ReplaySource implements Source {
   async poll(timeoutMs: number): Promise<SourceEvent> {
     if (!this.assigned) {
       this.assigned = true
-      return { kind: 'assigned', partitions: [PARTITION] }
+      return { kind: 'assigned', partitions: [PARTITION], isWhole: true }
     }
     const giveUp = performance.now() + timeoutMs
     for (;;) {

@@ -49,6 +49,10 @@ export function createMetrics(version: string) {
       'Assignments of partitions: the first one and every rebalance.',
     ),
     assignedPartitions: gauge('assigned_partitions', 'Partitions read now.'),
+    spreadNodes: gauge(
+      'spread_nodes',
+      'Nodes whose samples come from several partitions, since the last assignment; members cannot share such a topic.',
+    ),
     lag: gauge('source_lag_records', 'Records not read yet, over all partitions.'),
     partitionLag: gaugeBy('source_partition_lag_records', 'Records not read yet, by partition.', [
       'partition',

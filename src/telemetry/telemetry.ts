@@ -142,6 +142,7 @@ export class Telemetry {
   assigned(partitions: number[]): void {
     this.#metrics.assignments.inc()
     this.#metrics.assignedPartitions.set(partitions.length)
+    this.#metrics.spreadNodes.set(0)
     this.#metrics.partitionLag.reset()
     this.#metrics.lag.set(0)
     this.status.daemon.partitions = partitions.length
@@ -159,6 +160,25 @@ export class Telemetry {
     this.#metrics.lag.set(total)
     this.status.daemon.lag = total
     this.#log.trace({ event: 'lag', records: total }, 'lag')
+  }
+
+  /**
+   * The topic's key spreads a node over partitions; this is the `nodes`-th such node. Where members share the topic, none
+   * of them sees a whole node.
+   */
+  nodeSpread(node: string, partitions: [number, number], nodes: number, isWhole: boolean): void {
+    this.#metrics.spreadNodes.set(nodes)
+    if (nodes > 1) return
+    const what = `samples of node ${node} come from partitions ${partitions.join(' and ')}`
+    if (isWhole) {
+      const then =
+        'this member reads them all, but no other one can share the topic unless its key is the node'
+      this.#log.info({ event: 'node_spread', node, partitions }, `${what}: ${then}`)
+      return
+    }
+    const reason = `${what}, and members share the topic, so that none sees a whole node: key the topic by node, or run one member`
+    this.#log.error({ event: 'node_spread', node, partitions }, reason)
+    this.notReady(reason)
   }
 
   watermark(timeMs: number): void {

@@ -234,7 +234,7 @@ class Bus implements Source {
       offset,
     }))
     this.events = [
-      { kind: 'assigned', partitions: [0] },
+      { kind: 'assigned', partitions: [0], isWhole: true },
       ...records.map((record): SourceEvent => ({ kind: 'records', records: [record] })),
       { kind: 'end' },
     ]

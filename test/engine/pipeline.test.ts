@@ -55,7 +55,13 @@ const { minCoverage } = detectorOptions(defaultConfig().detect)
 function open(changes: Partial<PipelineOptions> = {}, model = bundle) {
   const telemetry = new Telemetry({ logger: pino({ level: 'silent' }), version: 'test' })
   const { detect } = defaultConfig()
-  const options = { ...detectorOptions(detect), futureSkewMs: 600_000, forgetAfterMs: 24 * HOUR, ...changes }
+  const options = {
+    ...detectorOptions(detect),
+    futureSkewMs: 600_000,
+    forgetAfterMs: 24 * HOUR,
+    isWhole: true,
+    ...changes,
+  }
   const clock = { newestMs: Number.NEGATIVE_INFINITY }
   const pipeline = new Pipeline(model, scorer, telemetry, options, (_partition, timeMs) => {
     clock.newestMs = Math.max(clock.newestMs, timeMs)
@@ -175,6 +181,24 @@ test('states name the partition, and only those of own partitions are taken up',
     flags.map(({ node }) => node),
     NODES.filter((node) => node !== theirs),
   )
+})
+
+test('a node whose samples come from several partitions is told once, and stops readiness where members share them', () => {
+  for (const isWhole of [true, false]) {
+    const { pipeline, telemetry } = open({ isWhole })
+    telemetry.ready()
+    const at = (node: string, partition: number) =>
+      json([{ node, metric: 'ambient', timeMs: START + 1000 * partition }], partition)
+    pipeline.ingest([...at('a', 0), ...at('b', 1), ...at('a', 0)], NOW)
+    assert.equal(telemetry.status.daemon.ready, true)
+    pipeline.ingest([...at('a', 2), ...at('a', 0), ...at('a', 1)], NOW)
+    assert.equal(telemetry.status.daemon.ready, isWhole)
+    if (!isWhole)
+      assert.match(
+        telemetry.status.daemon.reason ?? '',
+        /node a come from partitions 0 and 2.*key the topic by node/,
+      )
+  }
 })
 
 test('samples from the future are dropped, counted, and move no clock', () => {

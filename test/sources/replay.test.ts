@@ -25,7 +25,7 @@ test('records in ExaMon form, in time order, with names escaped', async () => {
   )
   const source = new ReplaySource({ history: await openHistory([file]), speed: 'max' })
   await source.start()
-  assert.deepEqual(await source.poll(0), { kind: 'assigned', partitions: [0] })
+  assert.deepEqual(await source.poll(0), { kind: 'assigned', partitions: [0], isWhole: true })
   const records = await readAll(source)
   const topic = 'org/replay/cluster/replay/node/rack%201%2Fn%232/plugin/replay_pub/chnl/data/'
   assert.deepEqual(

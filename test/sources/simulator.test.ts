@@ -15,7 +15,7 @@ function machine(nodes = 3): Machine {
 async function readAll(source: SimulatorSource): Promise<SourceRecord[]> {
   await source.start()
   const records: SourceRecord[] = []
-  assert.deepEqual(await source.poll(10), { kind: 'assigned', partitions: [0] })
+  assert.deepEqual(await source.poll(10), { kind: 'assigned', partitions: [0], isWhole: true })
   for (;;) {
     const event = await source.poll(10)
     if (event.kind === 'records') {

@@ -57,6 +57,7 @@ const EVENTS: [string, (t: Telemetry) => void, string, number, string, string][]
     'lag',
     'trace',
   ],
+  ['nodeSpread', (t) => t.nodeSpread('n', [0, 2], 1, true), 'spread_nodes', 1, 'node_spread', 'info'],
   ['watermark', (t) => t.watermark(5000), 'watermark_timestamp_seconds', 5, 'watermark', 'trace'],
   [
     'sourceEvent',
