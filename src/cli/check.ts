@@ -115,6 +115,10 @@ function speedWords(speed: number | 'max'): string {
 function sinkWords(sink: SinkConfig): string[] {
   const flags = sink.anomalous_only ? 'flags of anomalous windows' : 'flags'
   if (sink.type === 'ndjson') return [`${flags} to file ${sink.flags}`, `alarms to file ${sink.alarms}`]
+  if (sink.type === 'mqtt')
+    return [
+      `scores${sink.anomalous_only ? ' of anomalous windows' : ''} in ExaMon's form to MQTT at ${sink.url}`,
+    ]
   const at = `at ${sink.brokers.join(', ')}${sink.create_topics ? ', made if missing' : ''}`
   return [
     `${flags} to Kafka topic ${sink.flags_topic} ${at}`,

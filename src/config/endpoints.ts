@@ -25,6 +25,18 @@ const speed = Type.Union([Type.Number({ exclusiveMinimum: 0 }), Type.Literal('ma
   examples: [10, 'max'],
 })
 
+const mqttBroker = {
+  url: text({
+    description: 'Address of the broker, `mqtt://host:port`; `mqtts://` with TLS.',
+    examples: ['mqtt://broker.example.org:1883', 'mqtts://broker.example.org:8883'],
+  }),
+  tls: Type.Optional(TlsSchema),
+  username: Type.Optional(text({ description: 'Name for brokers that ask for one.' })),
+  password: Type.Optional(
+    secret({ description: 'Password for brokers that ask for one.', examples: ['file:/run/secrets/mqtt'] }),
+  ),
+}
+
 export const KafkaSourceSchema = section(
   {
     type: Type.Literal('kafka'),
@@ -70,15 +82,7 @@ export const KafkaSourceSchema = section(
 export const MqttSourceSchema = section(
   {
     type: Type.Literal('mqtt'),
-    url: text({
-      description: 'Address of the broker, `mqtt://host:port`; `mqtts://` with TLS.',
-      examples: ['mqtt://broker.example.org:1883', 'mqtts://broker.example.org:8883'],
-    }),
-    tls: Type.Optional(TlsSchema),
-    username: Type.Optional(text({ description: 'Name for brokers that ask for one.' })),
-    password: Type.Optional(
-      secret({ description: 'Password for brokers that ask for one.', examples: ['file:/run/secrets/mqtt'] }),
-    ),
+    ...mqttBroker,
     topics: Type.Array(text({ description: 'Topic filter.' }), {
       minItems: 1,
       default: ['org/#'],
@@ -166,6 +170,29 @@ export const KafkaSinkSchema = section(
     }),
   },
   { description: 'Flags and alarms to Kafka, keyed by node.' },
+)
+
+export const MqttSinkSchema = section(
+  {
+    type: Type.Literal('mqtt'),
+    ...mqttBroker,
+    client_id: text({
+      default: 'examon-dec-sink',
+      description: 'Name of this client, unique at the broker.',
+    }),
+    prefix: Type.Optional(
+      text({
+        description: 'First levels of every topic, pairs of tag and value as the site has them.',
+        'x-otherwise': 'topics begin with node',
+        examples: ['org/cineca/cluster/marconi100'],
+      }),
+    ),
+    anomalous_only: Type.Boolean({ default: false, description: 'Publish only windows over the threshold.' }),
+  },
+  {
+    description:
+      "Scores to ExaMon's own bus and in its own form, for the site's time series: `…/plugin/examon-ai_pub/chnl/data/dec_score` and `dec_anomalous`.",
+  },
 )
 
 export const NdjsonSinkSchema = section(

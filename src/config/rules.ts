@@ -82,6 +82,26 @@ const separateTopics: Rule<Config> = {
   },
 }
 
+/** What stands before the tags of a node must be tags itself, or no reader makes sense of the topic. */
+const topicPrefix: Rule<Config> = {
+  reads: ['sinks'],
+  check({ sinks = [] }) {
+    return sinks.flatMap((sink, i) => {
+      if (sink.type !== 'mqtt' || sink.prefix === undefined) return []
+      const levels = sink.prefix.split('/')
+      const isPairs = levels.length % 2 === 0 && !levels.includes('') && !/[#+]/.test(sink.prefix)
+      return isPairs
+        ? []
+        : [
+            problem(
+              ['sinks', i, 'prefix'],
+              `expected pairs of tag and value, org/cineca/…, found ${sink.prefix}`,
+            ),
+          ]
+    })
+  },
+}
+
 /** Momentum belongs to plain gradient descent. */
 const momentum: Rule<Config> = {
   reads: ['training'],
@@ -101,6 +121,7 @@ export const RULES: readonly Rule<Config>[] = [
   separateTopics,
   momentum,
   security,
+  topicPrefix,
   ...TUNE_RULES,
 ]
 

@@ -3,6 +3,7 @@ import Type from 'typebox'
 import {
   KafkaSinkSchema,
   KafkaSourceSchema,
+  MqttSinkSchema,
   MqttSourceSchema,
   NdjsonSinkSchema,
   ReplaySourceSchema,
@@ -120,7 +121,7 @@ export const ConfigSchema = section(
       }),
     ),
     sinks: Type.Optional(
-      Type.Array(variants([KafkaSinkSchema, NdjsonSinkSchema], { description: 'A sink.' }), {
+      Type.Array(variants([KafkaSinkSchema, MqttSinkSchema, NdjsonSinkSchema], { description: 'A sink.' }), {
         minItems: 1,
         description: 'Where flags and alarms go; each gets all of them. Needed by `run`.',
       }),
@@ -146,6 +147,7 @@ export type ReplaySourceConfig = Type.Static<typeof ReplaySourceSchema>
 export type SimulatorSourceConfig = Type.Static<typeof SimulatorSourceSchema>
 export type SinkConfig = RunConfig['sinks'][number]
 export type KafkaSinkConfig = Type.Static<typeof KafkaSinkSchema>
+export type MqttSinkConfig = Type.Static<typeof MqttSinkSchema>
 export type NdjsonSinkConfig = Type.Static<typeof NdjsonSinkSchema>
 export type WindowsConfig = Config['windows']
 export type DetectConfig = Config['detect']

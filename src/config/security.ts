@@ -3,7 +3,7 @@ import Type from 'typebox'
 import type { Rule } from './document.ts'
 import { path, secret, section, text } from './kinds.ts'
 import { type Path, type Problem, pathText } from './problems.ts'
-import type { Config, MqttSourceConfig } from './schema.ts'
+import type { Config, MqttSinkConfig, MqttSourceConfig } from './schema.ts'
 
 export const TlsSchema = section(
   {
@@ -68,20 +68,22 @@ export const security: Rule<Config> = {
   check({ source, sinks = [] }) {
     return [
       ...(source?.type === 'kafka' ? problemsOf(source, ['source']) : []),
-      ...(source?.type === 'mqtt' ? [...problemsOf(source, ['source']), ...ofMqtt(source)] : []),
-      ...sinks.flatMap((sink, i) => (sink.type === 'kafka' ? problemsOf(sink, ['sinks', i]) : [])),
+      ...(source?.type === 'mqtt' ? ofMqtt(source, ['source']) : []),
+      ...sinks.flatMap((sink, i) => {
+        if (sink.type === 'kafka') return problemsOf(sink, ['sinks', i])
+        return sink.type === 'mqtt' ? ofMqtt(sink, ['sinks', i]) : []
+      }),
     ]
   },
 }
 
 const MQTT_URL = /^mqtts?:\/\/[^@/]+$/
 
-function ofMqtt({ url, tls, username, password }: MqttSourceConfig): Problem[] {
-  const problem = (key: string, message: string): Problem => ({
-    path: ['source', key],
-    at: 'value',
-    message: `source.${key}: ${message}`,
-  })
+function ofMqtt({ url, tls, username, password }: MqttSourceConfig | MqttSinkConfig, at: Path): Problem[] {
+  const problem = (key: string, what: string): Problem => {
+    const path = [...at, key]
+    return { path, at: 'value', message: `${pathText(path)}: ${what}` }
+  }
   // The address is not repeated: it may hold a password.
   if (!MQTT_URL.test(url))
     return [
@@ -90,12 +92,11 @@ function ofMqtt({ url, tls, username, password }: MqttSourceConfig): Problem[] {
         'expected mqtt://host:port or mqtts://host:port, name and password in username and password',
       ),
     ]
-  return [
-    ...(tls !== undefined && !url.startsWith('mqtts:')
-      ? [problem('tls', `has no meaning with ${url}; write mqtts://`)]
-      : []),
-    ...(password !== undefined && username === undefined ? [problem('password', 'needs a username')] : []),
-  ]
+  const problems = tls === undefined ? [] : problemsOf({ tls }, at)
+  if (tls !== undefined && !url.startsWith('mqtts:'))
+    problems.push(problem('tls', `has no meaning with ${url}; write mqtts://`))
+  if (password !== undefined && username === undefined) problems.push(problem('password', 'needs a username'))
+  return problems
 }
 
 function problemsOf({ tls, sasl }: { tls?: TlsConfig; sasl?: SaslConfig }, at: Path): Problem[] {

@@ -1,14 +1,16 @@
-import type { MqttSourceConfig, SinkConfig, SourceConfig } from '../config/schema.ts'
+import type { MqttSinkConfig, MqttSourceConfig, SinkConfig, SourceConfig } from '../config/schema.ts'
 import { openHistory } from '../history/history.ts'
 import { planFaults, usualFaultCount } from '../simulator/faults.ts'
 import { placeNodes } from '../simulator/layout.ts'
 import { Machine } from '../simulator/machine.ts'
 import { KafkaSink } from '../sinks/kafka.ts'
+import { MqttSink } from '../sinks/mqtt.ts'
 import { NdjsonSink } from '../sinks/ndjson.ts'
 import type { Sink } from '../sinks/sink.ts'
 import { KafkaSource } from '../sources/kafka.ts'
 import { openSecurity } from '../sources/kafka-security.ts'
 import { MqttSource } from '../sources/mqtt.ts'
+import type { MqttAddress } from '../sources/mqtt-client.ts'
 import { ReplaySource } from '../sources/replay.ts'
 import { SimulatorSource } from '../sources/simulator.ts'
 import type { Source } from '../sources/source.ts'
@@ -57,7 +59,10 @@ export async function openSource(
     }
     case 'mqtt': {
       const checkpoint = config.state_file === undefined ? null : await FileCheckpoint.open(config.state_file)
-      return { source: mqttSource(config, telemetry), checkpoint }
+      const { topics, qos } = config
+      const address = mqttAddress(config, 'source', telemetry)
+      const source = new MqttSource({ ...address, topics, qos, keepSession: config.keep_session })
+      return { source, checkpoint }
     }
     case 'replay': {
       const history = await openHistory(config.history)
@@ -68,23 +73,26 @@ export async function openSource(
   }
 }
 
-function mqttSource(config: MqttSourceConfig, telemetry: Telemetry): MqttSource {
-  const { url, topics, qos, tls, username, password } = config
-  return new MqttSource({
+/** The broker of a section, and what becomes of readiness when it is lost. */
+function mqttAddress(
+  config: MqttSourceConfig | MqttSinkConfig,
+  configKey: string,
+  telemetry: Telemetry,
+): MqttAddress {
+  const { url, tls, username, password } = config
+  return {
     url,
-    topics,
-    qos,
+    configKey,
     clientId: config.client_id,
-    keepSession: config.keep_session,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
-    ...(url.startsWith('mqtts:') ? { tls: openTls(tls ?? {}, 'source.tls') } : {}),
+    ...(url.startsWith('mqtts:') ? { tls: openTls(tls ?? {}, `${configKey}.tls`) } : {}),
     onEvent(name, detail) {
       telemetry.sourceEvent(name, detail)
       if (name === 'mqtt_lost') telemetry.notReady(`no connection to the MQTT broker: ${detail}`)
       if (name === 'mqtt_back') telemetry.ready()
     },
-  })
+  }
 }
 
 /** Every member reads the whole state topic, so its partitions need not match those of the input. */
@@ -116,6 +124,10 @@ export function createSinks(configs: readonly SinkConfig[], clientId: string, te
         alarms: config.alarms,
         anomalousOnly: config.anomalous_only,
       })
+    }
+    if (config.type === 'mqtt') {
+      const address = mqttAddress(config, `sinks[${i}]`, telemetry)
+      return new MqttSink({ ...address, prefix: config.prefix ?? '', anomalousOnly: config.anomalous_only })
     }
     return new KafkaSink({
       brokers: config.brokers,

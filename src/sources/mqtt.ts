@@ -1,27 +1,15 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { connect, type IClientOptions, type MqttClient } from 'mqtt'
-import type { Secret } from '../config/secret.ts'
+import type { MqttClient } from 'mqtt'
+import { connected, type MqttAddress, mqttClient } from './mqtt-client.ts'
 import type { PartitionProgress, Source, SourceEvent, SourceRecord } from './source.ts'
-import { isTlsProblem, type TlsOptions, tlsWords } from './tls.ts'
 
-export interface MqttSourceOptions {
-  /** `mqtt://host:port` or, with TLS, `mqtts://host:port`. */
-  url: string
+export interface MqttSourceOptions extends Omit<MqttAddress, 'configKey'> {
   /** Topic filters. */
   topics: string[]
-  clientId: string
   qos: 0 | 1
   /** The broker keeps the session, and what comes with `qos` 1, while this client is away. */
   keepSession: boolean
-  username?: string
-  password?: Secret
-  tls?: TlsOptions
   /** Messages that wait for the reader at most; see `MAX_QUEUED`. */
   maxQueued?: number
-  /** How long `start` waits for a broker, ms; 10,000 unless told. */
-  startTimeoutMs?: number
-  /** What happens beside the records: `mqtt_lost`, `mqtt_back`. */
-  onEvent?: (name: string, detail: string) => void
 }
 
 const PARTITION = 0
@@ -32,16 +20,6 @@ const CHUNK_RECORDS = 4096
  * broker then queues, or drops, by its own limits.
  */
 const MAX_QUEUED = 262_144
-const START_TIMEOUT_MS = 10_000
-const RECONNECT_MS = 1_000
-const CONNECT_TIMEOUT_MS = 5_000
-const KEEPALIVE_SECONDS = 15
-/** Wire version 3.1.1, which every broker since 2014 speaks. */
-const PROTOCOL_VERSION = 4
-/** Refusals that trying again does not mend (MQTT 3.1.1, table 3.1): version, client id, user or password, authorisation. */
-const FINAL_REFUSALS = new Set([1, 2, 4, 5])
-const REFUSED_CLIENT_ID = 2
-
 /**
  * ExaMon's own bus as the source. Records have the reference form, key = MQTT topic; all are of one partition, numbered as they
  * come. There is no replay: what is published while nobody listens is gone, unless the broker keeps the session and
@@ -49,7 +27,7 @@ const REFUSED_CLIENT_ID = 2
  */
 export class MqttSource implements Source {
   readonly kind = 'mqtt'
-  readonly #options: MqttSourceOptions
+  readonly #options: MqttSourceOptions & MqttAddress
   readonly #maxQueued: number
   #client: MqttClient | null = null
   #queue: SourceRecord[] = []
@@ -60,28 +38,22 @@ export class MqttSource implements Source {
   #wake: () => void = () => {}
 
   constructor(options: MqttSourceOptions) {
-    this.#options = options
+    this.#options = { ...options, configKey: 'source' }
     this.#maxQueued = options.maxQueued ?? MAX_QUEUED
   }
 
   async start(): Promise<void> {
-    const { url, topics, qos, startTimeoutMs = START_TIMEOUT_MS } = this.#options
-    const client = connect(url, this.#clientOptions())
+    const { url, topics, qos, keepSession } = this.#options
+    const client = mqttClient(this.#options, { clean: !keepSession })
     this.#client = client
     client.handleMessage = ({ topic, payload }, done) => this.#take(topic, payload, done)
-    const giveUp = new AbortController()
-    try {
-      await Promise.race([connected(client, url), tooLate(client, url, startTimeoutMs, giveUp.signal)])
-    } finally {
-      giveUp.abort()
-    }
+    await connected(client, this.#options)
     const granted = await client.subscribeAsync(topics, { qos })
     const refused = granted.filter((grant) => grant.qos > 2).map(({ topic }) => topic)
     if (refused.length > 0)
       throw new Error(
         `MQTT broker ${url} refuses the subscription to ${refused.join(', ')} (config key source.topics)`,
       )
-    this.#watch(client)
   }
 
   async poll(timeoutMs: number): Promise<SourceEvent> {
@@ -115,22 +87,6 @@ export class MqttSource implements Source {
     await client?.endAsync(true)
   }
 
-  #clientOptions(): IClientOptions {
-    const { clientId, keepSession, username, password, tls } = this.#options
-    return {
-      clientId,
-      clean: !keepSession,
-      protocolVersion: PROTOCOL_VERSION,
-      keepalive: KEEPALIVE_SECONDS,
-      reconnectPeriod: RECONNECT_MS,
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      reconnectOnConnackError: true,
-      ...(username === undefined ? {} : { username }),
-      ...(password === undefined ? {} : { password: password.reveal() }),
-      ...tls,
-    }
-  }
-
   /** `done` tells the client to read on. */
   #take(topic: string, payload: Buffer | string, done: () => void): void {
     this.#queue.push({
@@ -144,28 +100,6 @@ export class MqttSource implements Source {
     else this.#resume = done
   }
 
-  /** Tells of the connection once it has stood for the first time. */
-  #watch(client: MqttClient): void {
-    const { url, onEvent } = this.#options
-    let why = 'connection closed'
-    let lost = false
-    client.removeAllListeners('error')
-    client.on('error', (error) => {
-      why = error.message
-    })
-    client.on('close', () => {
-      if (lost || this.#client === null) return
-      lost = true
-      onEvent?.('mqtt_lost', `${url}: ${why}`)
-    })
-    client.on('connect', () => {
-      if (!lost) return
-      lost = false
-      why = 'connection closed'
-      onEvent?.('mqtt_back', url)
-    })
-  }
-
   #news(timeoutMs: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, timeoutMs)
@@ -175,34 +109,4 @@ export class MqttSource implements Source {
       }
     })
   }
-}
-
-/** Resolves once the broker has taken the client, rejects where no later attempt can succeed, naming the key to mend. */
-function connected(client: MqttClient, url: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    client.once('connect', () => resolve())
-    client.on('error', (error) => {
-      const key = refusedKey(error)
-      if (key === null) return
-      const why = tlsWords(error.message)
-      reject(new Error(`MQTT broker ${url} refuses the connection (config key ${key}): ${why}`))
-    })
-  })
-}
-
-/** Rejects after a time, with what was heard last. */
-async function tooLate(client: MqttClient, url: string, ms: number, signal: AbortSignal): Promise<void> {
-  let why = 'no answer'
-  client.on('error', (error) => {
-    why = tlsWords(error.message || String((error as NodeJS.ErrnoException).code))
-  })
-  await sleep(ms, undefined, { signal }).catch(() => {})
-  if (!signal.aborted) throw new Error(`no MQTT broker answers at ${url} (config key source.url): ${why}`)
-}
-
-/** The key to mend before another attempt can succeed, or null where a later one may. */
-function refusedKey(error: Error & { code?: unknown }): string | null {
-  if (isTlsProblem(error)) return 'source.tls'
-  if (typeof error.code !== 'number' || !FINAL_REFUSALS.has(error.code)) return null
-  return error.code === REFUSED_CLIENT_ID ? 'source.client_id' : 'source.username'
 }

@@ -226,6 +226,14 @@ test('an MQTT source is encrypted or not, and its address shows no password', ()
     'source.tls: has no meaning with mqtt://b:1883; write mqtts://',
     'source.password: needs a username',
   ])
+  const sink = write(
+    'mqtt-sink.yaml',
+    'sinks: [{type: mqtt, url: "mqtt://b:1883", prefix: org/cineca/cluster}]',
+  )
+  assert.match(
+    problemsOf(() => loadConfig(sink)).join(),
+    /sinks\[0\]\.prefix: expected pairs of tag and value, org\/cineca\/…, found org\/cineca\/cluster$/,
+  )
 })
 
 describe('secrets', () => {

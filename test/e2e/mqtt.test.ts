@@ -38,7 +38,10 @@ const stateFile = join(folder, 'state', 'state.json')
 const config = {
   model: REFERENCE_BUNDLE,
   source: { type: 'mqtt', url, state_file: stateFile },
-  sinks: [{ type: 'ndjson', flags: flagsFile, alarms: join(folder, 'alarms.ndjson') }],
+  sinks: [
+    { type: 'ndjson', flags: flagsFile, alarms: join(folder, 'alarms.ndjson') },
+    { type: 'mqtt', url, prefix: 'org/test/cluster/marconi100' },
+  ],
   windows: { idle_timeout: '2s' },
   http: { port: 0 },
 }
@@ -87,16 +90,34 @@ describe('the daemon on MQTT', { skip }, () => {
     const file = join(folder, 'daemon.yaml')
     const daemon = await startDaemon(file, config)
     await until(async () => (await daemon.get('/readyz')).status === 200, 'it is ready')
+    const bus = await connectAsync(url, { protocolVersion: 4 })
+    const scores = new Map<string, string>()
+    bus.on('message', (topic, payload) =>
+      scores.set(`${topic} ${String(payload).split(';')[1]}`, `${payload}`),
+    )
+    await bus.subscribeAsync('org/test/#', { qos: 1 })
     const sent = await publish()
     await until(async () => flags().length >= expected.size, 'a flag for every window')
-    assert.equal((await daemon.metrics()).get('examon_dec_records_read_total'), sent)
     const read = flags()
+    const points = 2 * read.filter(({ score }) => score !== null).length
+    await until(() => scores.size >= points, 'every score is on the bus')
+    // Its own scores come back to it, and are left alone.
+    const metrics = async (name: string) => (await daemon.metrics()).get(`examon_dec_${name}`) ?? 0
+    await until(
+      async () => (await metrics('drops_total{reason="own_output"}')) === points,
+      'own scores are known',
+    )
+    assert.equal(await metrics('records_read_total'), sent + points)
+    await bus.endAsync()
     assert.equal(new Set(read.map(windowOf)).size, read.length, 'no window twice')
     let scored = 0
     for (const flag of read) {
       const other = expected.get(windowOf(flag))
       if (flag.score === null) continue
       scored++
+      const seconds = (Date.parse(flag.window_end) / 1000).toFixed(3)
+      const topic = `org/test/cluster/marconi100/node/${flag.node}/rack/205/plugin/examon-ai_pub/chnl/data/dec_score`
+      assert.equal(scores.get(`${topic} ${seconds}`), `${flag.score};${seconds}`)
       assert.ok(Math.abs(flag.score - (other?.score ?? Number.NaN)) <= TOLERANCE, windowOf(flag))
     }
     assert.equal(scored, [...expected.values()].filter(({ score }) => score !== null).length)
