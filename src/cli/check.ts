@@ -81,6 +81,12 @@ export function plainWords(config: Config): { reads: string[]; writes: string[] 
   if (config.source?.type === 'mqtt' && config.source.state_file !== undefined) {
     writes.push(`state of each node to file ${config.source.state_file}`)
   }
+  if (config.bridge !== undefined) {
+    const { topic, brokers } = config.bridge
+    writes.push(
+      `with bridge: samples to Kafka topic ${topic} at ${brokers.join(', ')}, a node to a partition`,
+    )
+  }
   const { host, port } = config.http
   writes.push(
     `status page and metrics at ${port === 0 ? `a free port of ${host}` : `http://${host}:${port}/`}`,

@@ -26,6 +26,10 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     summary: 'the daemon: read live samples, publish flags, alarms and metrics',
     load: async () => (await import('./run.ts')).runCommand(),
   },
+  bridge: {
+    summary: 'bring samples from MQTT to Kafka, a node to a partition',
+    load: async () => (await import('./bridge.ts')).bridgeCommand(),
+  },
   evaluate: {
     summary: 'score labelled history and compare with baselines',
     load: async () => (await import('./evaluate.ts')).evaluateCommand(),

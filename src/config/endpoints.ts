@@ -117,6 +117,22 @@ export const MqttSourceSchema = section(
   },
 )
 
+export const BridgeSchema = section(
+  {
+    brokers,
+    ...SECURITY_KEYS,
+    topic: text({ default: 'examon', description: 'Topic that the samples go to; it must exist.' }),
+    client_id: text({
+      default: 'examon-dec-bridge',
+      description: 'Name of this client in the logs of the brokers.',
+    }),
+  },
+  {
+    description:
+      'Kafka as the target of `bridge`, which brings samples from MQTT there, a node to a partition.',
+  },
+)
+
 export const ReplaySourceSchema = section(
   {
     type: Type.Literal('replay'),

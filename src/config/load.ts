@@ -1,6 +1,6 @@
 import { defaultsOf, type Rule, readDocument } from './document.ts'
-import { NEEDED_BY_RUN, RULES } from './rules.ts'
-import { type Config, ConfigSchema, type RunConfig } from './schema.ts'
+import { NEEDED_BY_BRIDGE, NEEDED_BY_RUN, RULES } from './rules.ts'
+import { type BridgeConfig, type Config, ConfigSchema, type RunConfig } from './schema.ts'
 
 /**
  * Reads a configuration file: defaults filled in, durations in seconds, times in ms since the epoch, paths absolute
@@ -16,6 +16,12 @@ export function loadConfig(file: string, environment = process.env): Config {
 export function loadRunConfig(file: string, environment = process.env): RunConfig {
   const rules = [...RULES, ...NEEDED_BY_RUN]
   return readDocument<Config>(file, ConfigSchema, { rules, environment }) as RunConfig
+}
+
+/** As `loadConfig`, and refuses a file that lacks what `bridge` needs: an MQTT source and a target. */
+export function loadBridgeConfig(file: string, environment = process.env): BridgeConfig {
+  const rules = [...RULES, ...NEEDED_BY_BRIDGE]
+  return readDocument<Config>(file, ConfigSchema, { rules, environment }) as BridgeConfig
 }
 
 /**

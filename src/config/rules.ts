@@ -135,3 +135,24 @@ export const NEEDED_BY_RUN: readonly Rule<Config>[] = RUN_KEYS.map((key) => ({
       ? [{ path: [], at: 'value', message: `${key} is missing, and run needs it` }]
       : [],
 }))
+
+/** What `bridge` needs: MQTT to read, Kafka to write to. */
+export const NEEDED_BY_BRIDGE: readonly Rule<Config>[] = [
+  {
+    reads: ['source', 'bridge'],
+    check({ source, bridge }) {
+      const missing = (key: string): Problem => ({
+        path: [],
+        at: 'value',
+        message: `${key} is missing, and bridge needs it`,
+      })
+      return [
+        ...(source === undefined ? [missing('source')] : []),
+        ...(source !== undefined && source.type !== 'mqtt'
+          ? [problem(['source', 'type'], `bridge reads mqtt, found ${source.type}`)]
+          : []),
+        ...(bridge === undefined ? [missing('bridge')] : []),
+      ]
+    },
+  },
+]

@@ -1,6 +1,7 @@
 /** The configuration file: every key with its type, bounds, default and meaning. Everything else derives from here. */
 import Type from 'typebox'
 import {
+  BridgeSchema,
   KafkaSinkSchema,
   KafkaSourceSchema,
   MqttSinkSchema,
@@ -126,6 +127,7 @@ export const ConfigSchema = section(
         description: 'Where flags and alarms go; each gets all of them. Needed by `run`.',
       }),
     ),
+    bridge: Type.Optional(BridgeSchema),
     windows: WindowsSchema,
     detect: DetectSchema,
     http: HttpSchema,
@@ -139,6 +141,9 @@ export const ConfigSchema = section(
 export type Config = Type.Static<typeof ConfigSchema>
 /** A configuration that says everything `run` needs. */
 export type RunConfig = Config & Required<Pick<Config, 'model' | 'source' | 'sinks'>>
+
+/** A configuration that says everything `bridge` needs. */
+export type BridgeConfig = Config & { source: MqttSourceConfig } & Required<Pick<Config, 'bridge'>>
 
 export type SourceConfig = RunConfig['source']
 export type KafkaSourceConfig = Type.Static<typeof KafkaSourceSchema>

@@ -64,9 +64,10 @@ export type SaslConfig = Type.Static<typeof SaslSchema>
 
 /** A certificate comes with its key, and each mechanism with what it proves. */
 export const security: Rule<Config> = {
-  reads: ['source', 'sinks'],
-  check({ source, sinks = [] }) {
+  reads: ['source', 'sinks', 'bridge'],
+  check({ source, sinks = [], bridge }) {
     return [
+      ...(bridge === undefined ? [] : problemsOf(bridge, ['bridge'])),
       ...(source?.type === 'kafka' ? problemsOf(source, ['source']) : []),
       ...(source?.type === 'mqtt' ? ofMqtt(source, ['source']) : []),
       ...sinks.flatMap((sink, i) => {

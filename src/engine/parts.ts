@@ -74,7 +74,7 @@ export async function openSource(
 }
 
 /** The broker of a section, and what becomes of readiness when it is lost. */
-function mqttAddress(
+export function mqttAddress(
   config: MqttSourceConfig | MqttSinkConfig,
   configKey: string,
   telemetry: Telemetry,

@@ -32,6 +32,7 @@ export const DROP_REASONS = [
   'late', // its window is closed
   'future', // too far ahead of the clock
   'duplicate', // same series, same time
+  'undelivered', // still on its way when the bridge was stopped
 ] as const
 export type DropReason = (typeof DROP_REASONS)[number]
 

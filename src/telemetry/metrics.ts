@@ -42,6 +42,7 @@ export function createMetrics(version: string) {
     ),
     recordsRead: counter('records_read_total', 'Records read from the source.'),
     samples: counter('samples_total', 'Samples taken into windows.'),
+    bridged: counter('bridged_records_total', 'Records that `bridge` has brought to Kafka, acknowledged.'),
     drops: counterBy('drops_total', 'Records or samples that entered no window, by reason.', ['reason']),
     sourceEvents: counterBy('source_events_total', 'Events of the source such as reconnects.', ['event']),
     assignments: counter(

@@ -123,6 +123,12 @@ export class Telemetry {
     this.#log.trace({ event: 'records', n }, 'records read')
   }
 
+  /** Records acknowledged by the target of `bridge`. */
+  bridged(n: number): void {
+    this.#metrics.bridged.inc(n)
+    this.#log.trace({ event: 'bridged', n }, 'records bridged')
+  }
+
   samplesTaken(n: number): void {
     this.#metrics.samples.inc(n)
     this.status.samplesTaken(n)

@@ -9,7 +9,7 @@ import Type from 'typebox'
 import { readDocument } from '../../src/config/document.ts'
 import { formatDuration, parseDuration } from '../../src/config/duration.ts'
 import { secret, section } from '../../src/config/kinds.ts'
-import { loadConfig, loadRunConfig } from '../../src/config/load.ts'
+import { loadBridgeConfig, loadConfig, loadRunConfig } from '../../src/config/load.ts'
 import { ConfigError, nearest } from '../../src/config/problems.ts'
 import type { Secret } from '../../src/config/secret.ts'
 
@@ -322,4 +322,6 @@ test('the shipped configurations load', () => {
   const mqtt = loadRunConfig(config('mqtt.yaml'), { MQTT: 'broker:1883' })
   assert.ok(mqtt.source.type === 'mqtt')
   assert.equal(mqtt.source.url, 'mqtt://broker:1883')
+  const bridge = loadBridgeConfig(config('bridge.yaml'), { MQTT: 'broker:1883', KAFKA: 'kafka-1:9092' })
+  assert.deepEqual([bridge.source.url, bridge.bridge.brokers], ['mqtt://broker:1883', ['kafka-1:9092']])
 })

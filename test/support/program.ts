@@ -31,10 +31,10 @@ export interface Daemon {
   stop(signal: NodeJS.Signals): Promise<Exit>
 }
 
-/** Starts `run` with the configuration, written to `file`, and waits until its page answers. */
-export async function startDaemon(file: string, config: object): Promise<Daemon> {
+/** Starts `run`, or another verb that serves a page, with the configuration, written to `file`, and waits for that page. */
+export async function startDaemon(file: string, config: object, verb = 'run'): Promise<Daemon> {
   writeFileSync(file, stringify(config))
-  const { child, exit, log } = launch(['run', '--config', file])
+  const { child, exit, log } = launch([verb, '--config', file])
   let ended: Exit | null = null
   void exit.then((outcome) => {
     ended = outcome

@@ -46,6 +46,7 @@ const EVENTS: [string, (t: Telemetry) => void, string, number, string, string][]
   ['stopping', (t) => [t.ready(), t.stopping('SIGTERM')], 'ready', 0, 'stopping', 'info'],
   ['stopped', (t) => [t.ready(), t.stopped()], 'ready', 0, 'stopped', 'info'],
   ['recordsRead', (t) => t.recordsRead(7), 'records_read_total', 7, 'records', 'trace'],
+  ['bridged', (t) => t.bridged(6), 'bridged_records_total', 6, 'bridged', 'trace'],
   ['samplesTaken', (t) => t.samplesTaken(8), 'samples_total', 8, 'samples', 'trace'],
   ['dropped', (t) => t.dropped('late', 'x', 3), 'drops_total{reason="late"}', 3, 'dropped', 'warn'],
   ['assigned', (t) => t.assigned([0, 4]), 'assigned_partitions', 2, 'assigned', 'info'],
