@@ -24,6 +24,6 @@ export function runCommand(): Command {
     .addHelpText('after', HELP)
     .action(async ({ config }: { config: string }) => {
       const settings = loadRunConfig(config)
-      await interruptible((signal) => runDaemon(settings, version(), signal))
+      await interruptible((signal) => runDaemon(config, settings, version(), signal))
     })
 }

@@ -159,6 +159,16 @@ export class Detector {
     this.nodes.set(node, { ...state, memory: isOurs ? Float64Array.from(memory) : fresh })
   }
 
+  /** The same nodes and alarms under another model. What they remember of evidence begins anew, for its unit is the model's. */
+  withModel(bundle: Bundle, options: DetectorOptions): Detector {
+    const next = new Detector(bundle, options)
+    for (const name of this.nodes.keys()) {
+      const state = this.export(name)
+      if (state !== null) next.import(name, state)
+    }
+    return next
+  }
+
   private node(facts: NodeFacts, endMs: number): Node {
     let node = this.nodes.get(facts.node)
     if (node === undefined) {

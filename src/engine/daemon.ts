@@ -6,6 +6,7 @@ import { createLogger, errorText } from '../telemetry/logger.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
 import { Engine } from './engine.ts'
 import { createSinks, openSource } from './parts.ts'
+import { Reloader } from './reload.ts'
 
 /** How long a turn under way may go on after the signal, ms: one that writes to a broker that is away would never end. */
 const TURN_MS = 4000
@@ -13,10 +14,15 @@ const TURN_MS = 4000
 const CLOSE_MS = 4000
 
 /**
- * The daemon: opens model, source, sinks and HTTP port, runs until the signal aborts or a bounded source ends, and
+ * The daemon of the configuration in `file`, which is looked at again when it changes: opens model, source, sinks and HTTP port, runs until the signal aborts or a bounded source ends, and
  * closes in order. Rejects when a part can't be opened, with what is wrong and the configuration key to mend.
  */
-export async function runDaemon(config: RunConfig, version: string, signal: AbortSignal): Promise<void> {
+export async function runDaemon(
+  file: string,
+  config: RunConfig,
+  version: string,
+  signal: AbortSignal,
+): Promise<void> {
   const telemetry = new Telemetry({ logger: createLogger(config.log.level), version })
   telemetry.starting({
     model: config.model,
@@ -39,12 +45,15 @@ export async function runDaemon(config: RunConfig, version: string, signal: Abor
       detect: detectorOptions(config.detect),
       form: config.source.type === 'kafka' ? config.source.form : 'auto',
     })
+    const reloader = new Reloader(file, config, engine, telemetry)
     try {
+      reloader.start() // first, for a SIGHUP that nobody takes ends the process
       await engine.start()
       // Closing ends a write that is being retried; what it held is made again from the samples by the next start.
       await Promise.race([engine.run(signal), aborted(signal, TURN_MS)])
       telemetry.stopping(signal.aborted ? 'signal' : 'end of source')
     } finally {
+      reloader.stop()
       await withDeadline(engine.close())
     }
   } finally {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import type { WindowsConfig } from '../config/schema.ts'
 import type { DetectorOptions } from '../detect/detector.ts'
 import type { FormOption } from '../examon/forms/form.ts'
@@ -6,7 +7,7 @@ import type { Bundle } from '../model/bundle.ts'
 import { Scorer } from '../model/scorer.ts'
 import type { Sink } from '../sinks/sink.ts'
 import type { Source, SourceEvent } from '../sources/source.ts'
-import type { Telemetry } from '../telemetry/telemetry.ts'
+import type { ModelFacts, Telemetry } from '../telemetry/telemetry.ts'
 import { featureCount } from '../windows/schema.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { parseNodeState } from './node-state.ts'
@@ -26,6 +27,14 @@ export interface EngineParts {
   form?: FormOption | undefined
 }
 
+/** A model to be taken up. */
+interface ModelChange {
+  bundle: Bundle
+  scorer: Scorer
+  detect: DetectorOptions
+  done(): void
+}
+
 type Assigned = Extract<SourceEvent, { kind: 'assigned' }>
 
 /** Longest wait for records, ms: the granularity of watermark, lag and stop. */
@@ -42,7 +51,8 @@ const SILENT_AFTER = 2
  * then node states; then offsets. Offsets thus stand behind emitted flags: a crash repeats, it never loses.
  */
 export class Engine {
-  private readonly parts: EngineParts
+  private parts: EngineParts
+  private change: ModelChange | null = null
   private scorer: Scorer | null = null
   private pipeline: Pipeline | null = null
   private watermark = new Watermark([], 0, 0)
@@ -61,17 +71,8 @@ export class Engine {
   /** Loads the model and connects everything; rejects with what is wrong before anything is read. */
   async start(): Promise<void> {
     const { bundle, source, sinks, telemetry } = this.parts
-    const { manifest } = bundle
-    this.scorer = await Scorer.create(bundle.model, featureCount(manifest.schema))
-    telemetry.modelLoaded({
-      version: bundle.version,
-      path: bundle.path,
-      trainedToMs: manifest.training.toMs,
-      nodes: manifest.scaler.nodes.length,
-      metrics: manifest.schema.metrics.length,
-      features: featureCount(manifest.schema),
-      centres: manifest.modes.length,
-    })
+    this.scorer = await Scorer.create(bundle.model, featureCount(bundle.manifest.schema))
+    telemetry.modelLoaded(factsOf(bundle))
     for (const sink of sinks) await sink.start()
     await source.start()
   }
@@ -90,6 +91,20 @@ export class Engine {
     }
   }
 
+  /**
+   * Takes up another model and other settings at the beginning of the next turn; open windows and alarms stay. Rejects where the
+   * model does not load, or where its schema differs, so that open windows would not fit.
+   */
+  async replace(bundle: Bundle, detect: DetectorOptions): Promise<void> {
+    const { schema } = bundle.manifest
+    if (!isDeepStrictEqual(schema, this.parts.bundle.manifest.schema))
+      throw new Error(`${bundle.path} has other windows, metrics or features, which needs a restart`)
+    const scorer = await Scorer.create(bundle.model, featureCount(schema))
+    await new Promise<void>((resolve) => {
+      this.change = { bundle, scorer, detect, done: resolve }
+    })
+  }
+
   /** Releases everything; what is not committed is read again by the next start. */
   async close(): Promise<void> {
     const { source, sinks, checkpoint } = this.parts
@@ -102,6 +117,7 @@ export class Engine {
   private async turn(event: SourceEvent, signal: AbortSignal): Promise<void> {
     const now = Date.now()
     this.nowMs = now
+    await this.takeUpChange()
     if (event.kind === 'assigned') await this.assign(event, now)
     if (event.kind === 'records') {
       this.hear(now)
@@ -115,6 +131,19 @@ export class Engine {
     if (!Number.isFinite(reached)) return
     this.parts.telemetry.watermark(reached)
     await this.emit(reached - this.parts.windows.lateness * 1000, signal)
+  }
+
+  private async takeUpChange(): Promise<void> {
+    if (this.change === null) return
+    const { bundle, scorer, detect, done } = this.change
+    this.change = null
+    const before = this.scorer
+    this.scorer = scorer
+    this.parts = { ...this.parts, bundle, detect }
+    this.pipeline?.replaceModel(bundle, scorer, detect)
+    await before?.release()
+    this.parts.telemetry.modelLoaded(factsOf(bundle))
+    done()
   }
 
   /** A bounded source is at its end: what is open is all there will be. */
@@ -239,5 +268,17 @@ export class Engine {
     if (this.silent || now - this.heardMs < SILENT_AFTER * this.parts.windows.idle_timeout * 1000) return
     this.silent = true
     this.parts.telemetry.inputSilent(this.heardMs)
+  }
+}
+
+function factsOf({ version, path, manifest }: Bundle): ModelFacts {
+  return {
+    version,
+    path,
+    trainedToMs: manifest.training.toMs,
+    nodes: manifest.scaler.nodes.length,
+    metrics: manifest.schema.metrics.length,
+    features: featureCount(manifest.schema),
+    centres: manifest.modes.length,
   }
 }

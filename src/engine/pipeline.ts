@@ -45,13 +45,13 @@ interface Row {
  * the same records in the same order give the same emissions.
  */
 export class Pipeline {
-  private readonly bundle: Bundle
-  private readonly scorer: Scorer
+  private bundle: Bundle
+  private scorer: Scorer
   private readonly telemetry: Telemetry
-  private readonly options: PipelineOptions
+  private options: PipelineOptions
   private readonly decoder: Decoder
   private readonly assembler: Assembler
-  private readonly detector: Detector
+  private detector: Detector
   /** Row of the scaler by node; 0 is for nodes unknown to the model. */
   private readonly scalerRow = new Map<string, number>()
   private readonly racks = new Map<string, string>()
@@ -83,10 +83,22 @@ export class Pipeline {
     this.decoder = new Decoder({ form: options.form })
     this.assembler = new Assembler(bundle.manifest.schema)
     this.detector = new Detector(bundle, options)
-    bundle.manifest.scaler.nodes.forEach((node, i) => {
-      this.scalerRow.set(node, i + 1)
-    })
+    this.numberScalers()
     this.handler = this.sampleHandler()
+  }
+
+  /** Another model of the same schema, and other settings, from the next window on. Open windows and alarms stay. */
+  replaceModel(bundle: Bundle, scorer: Scorer, detect: DetectorOptions): void {
+    this.bundle = bundle
+    this.scorer = scorer
+    this.options = { ...this.options, ...detect }
+    this.detector = this.detector.withModel(bundle, this.options)
+    this.numberScalers()
+  }
+
+  private numberScalers(): void {
+    this.scalerRow.clear()
+    for (const [i, node] of this.bundle.manifest.scaler.nodes.entries()) this.scalerRow.set(node, i + 1)
   }
 
   /** Takes up where an earlier run stopped. Nodes of other partitions are left to whoever reads those. */

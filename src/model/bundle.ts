@@ -10,7 +10,8 @@ import { EVIDENCE } from './scoring.ts'
 /** Version of the directory's form; another one is refused. */
 export const BUNDLE_FORMAT = 1
 
-const MANIFEST = 'manifest.json'
+/** File of a bundle that holds the hashes of all others. */
+export const MANIFEST = 'manifest.json'
 const MODEL = 'model.onnx'
 const CALIBRATION = 'calibration.f64'
 const REFERENCE = 'reference.f32'

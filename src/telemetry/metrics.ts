@@ -76,6 +76,11 @@ export function createMetrics(version: string) {
       'clipped_inputs_total',
       'Feature values outside the trained range, clipped before scoring.',
     ),
+    reloads: counterBy('reloads_total', 'Reloads of configuration and model, by outcome.', ['outcome']),
+    reloadOk: gauge(
+      'last_reload_ok',
+      'Whether the last reload was taken up: 1 (also before the first), or 0.',
+    ),
     modelInfo: gaugeBy('model_info', 'The model in use; always 1.', [
       'version',
       'path',
@@ -129,6 +134,8 @@ export function createMetrics(version: string) {
   metrics.watermark.remove()
   metrics.modelTrainedTo.remove()
   gaugeBy('build_info', 'Version of the daemon; always 1.', ['version']).set({ version }, 1)
+  metrics.reloadOk.set(1)
+  for (const outcome of ['ok', 'failed']) metrics.reloads.inc({ outcome }, 0)
   for (const reason of DROP_REASONS) metrics.drops.inc({ reason }, 0)
   for (const outcome of ['scored', 'unscored']) metrics.windows.inc({ outcome }, 0)
   for (const state of ALARM_STATES) {

@@ -262,6 +262,20 @@ export class Telemetry {
     this.#log.info({ event: 'model', ...this.status.daemon.model }, `model ${version} loaded`)
   }
 
+  /** `why` is the signal, or that files have changed. */
+  reloaded(why: string): void {
+    this.#metrics.reloads.inc({ outcome: 'ok' })
+    this.#metrics.reloadOk.set(1)
+    this.#log.info({ event: 'reloaded', why }, `reloaded on ${why}`)
+  }
+
+  /** The daemon goes on with what it has. */
+  reloadFailed(why: string, reason: string): void {
+    this.#metrics.reloads.inc({ outcome: 'failed' })
+    this.#metrics.reloadOk.set(0)
+    this.#log.error({ event: 'reload_failed', why, reason }, `not reloaded: ${reason}`)
+  }
+
   // What the daemon says of the nodes.
 
   flag(record: FlagRecord): void {

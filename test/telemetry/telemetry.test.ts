@@ -82,6 +82,8 @@ const EVENTS: [string, (t: Telemetry) => void, string, number, string, string][]
   ['scored', (t) => t.scored(64, 0.02), 'scored_windows_total', 64, 'scored', 'debug'],
   ['clipped', (t) => t.clipped(3, 460), 'clipped_inputs_total', 3, 'clipped', 'trace'],
   ['modelLoaded', (t) => t.modelLoaded(model), 'model_age_seconds', 1000, 'model', 'info'],
+  ['reloaded', (t) => t.reloaded('SIGHUP'), 'reloads_total{outcome="ok"}', 1, 'reloaded', 'info'],
+  ['reloadFailed', (t) => t.reloadFailed('SIGHUP', 'x'), 'last_reload_ok', 0, 'reload_failed', 'error'],
   ['flag', (t) => t.flag(hot), 'node_score{node="r200n01",rack="r200"}', 2.5, 'flag', 'debug'],
   ['alarm', (t) => t.alarm(alarmOf(hot, 'pending')), 'alarms_total{to="anomalous"}', 1, 'alarm', 'warn'],
   [
