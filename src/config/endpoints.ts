@@ -1,7 +1,7 @@
 /** Configuration keys of sources and sinks. */
 import Type from 'typebox'
 import { FORMS } from '../examon/forms/form.ts'
-import { path, secret, section, text, time } from './kinds.ts'
+import { path, secret, section, size, text, time } from './kinds.ts'
 import { SECURITY_KEYS, TlsSchema } from './security.ts'
 
 const brokers = Type.Array(
@@ -221,6 +221,19 @@ export const NdjsonSinkSchema = section(
     alarms: path({
       description: 'File of the alarm records, one JSON object a line.',
       examples: ['out/alarms.ndjson'],
+    }),
+    max_size: Type.Optional(
+      size({
+        description: 'From this size on a file is set aside as `FILE.1`, and a new one begun.',
+        'x-otherwise': 'files grow without limit',
+        examples: ['256MiB'],
+      }),
+    ),
+    keep: Type.Integer({
+      minimum: 0,
+      default: 5,
+      'x-unit': 'files',
+      description: 'Files set aside that are kept, where `max_size` is given.',
     }),
     anomalous_only: anomalousOnly,
   },

@@ -123,6 +123,8 @@ export function createSinks(configs: readonly SinkConfig[], clientId: string, te
         flags: config.flags,
         alarms: config.alarms,
         anomalousOnly: config.anomalous_only,
+        keep: config.keep,
+        ...(config.max_size === undefined ? {} : { maxBytes: config.max_size }),
       })
     }
     if (config.type === 'mqtt') {

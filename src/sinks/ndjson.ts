@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { AlarmRecord, FlagRecord } from '../detect/records.ts'
 import type { Sink } from './sink.ts'
@@ -10,6 +10,10 @@ export interface NdjsonSinkOptions {
   alarms: string
   /** Only flags of anomalous windows; alarms always. */
   anomalousOnly: boolean
+  /** Bytes from which on a file is set aside and a new one begun; unlimited unless given. */
+  maxBytes?: number
+  /** Files set aside that are kept, `FILE.1` the newest. */
+  keep?: number
 }
 
 /** Flags and alarms as JSON, one a line, appended to files. A write that resolved survives the process, not the machine. */
@@ -24,10 +28,11 @@ export class NdjsonSink implements Sink {
   }
 
   async start(): Promise<void> {
-    const { flags, alarms } = this.#options
-    this.#flags = await LineFile.open(flags)
+    const { flags, alarms, maxBytes = Number.POSITIVE_INFINITY, keep = 0 } = this.#options
+    const rotation = { maxBytes, keep }
+    this.#flags = await LineFile.open(flags, rotation)
     try {
-      this.#alarms = resolve(flags) === resolve(alarms) ? this.#flags : await LineFile.open(alarms)
+      this.#alarms = resolve(flags) === resolve(alarms) ? this.#flags : await LineFile.open(alarms, rotation)
     } catch (error) {
       await this.close()
       throw error
@@ -50,27 +55,32 @@ export class NdjsonSink implements Sink {
 
 const NEWLINE = 0x0a
 
+interface Rotation {
+  maxBytes: number
+  keep: number
+}
+
 class LineFile {
   readonly #path: string
-  readonly #handle: FileHandle
+  readonly #rotation: Rotation
+  #handle: FileHandle
+  #bytes: number
   /** The file ends within a line, left by a crash or a full disk: the next record must not be glued to it. */
   #torn: boolean
 
-  private constructor(path: string, handle: FileHandle, torn: boolean) {
+  private constructor(path: string, rotation: Rotation, { handle, bytes, torn }: Opened) {
     this.#path = path
+    this.#rotation = rotation
     this.#handle = handle
+    this.#bytes = bytes
     this.#torn = torn
   }
 
   /** Opens for appending, making the folder if need be. */
-  static async open(path: string): Promise<LineFile> {
+  static async open(path: string, rotation: Rotation): Promise<LineFile> {
     try {
       await mkdir(dirname(path), { recursive: true })
-      const handle = await open(path, 'a+')
-      const { size } = await handle.stat()
-      const last = Buffer.alloc(1)
-      if (size > 0) await handle.read(last, 0, 1, size - 1)
-      return new LineFile(path, handle, size > 0 && last[0] !== NEWLINE)
+      return new LineFile(path, rotation, await openForAppending(path))
     } catch (error) {
       throw new Error(`cannot open ${path} for appending: ${(error as Error).message}`)
     }
@@ -80,7 +90,11 @@ class LineFile {
     if (records.length === 0) return
     const text = records.map((record) => `${JSON.stringify(record)}\n`).join('')
     try {
-      await this.#handle.appendFile(this.#torn ? `\n${text}` : text)
+      // Records of one window stay together: a file may end above the limit by their size.
+      if (this.#bytes >= this.#rotation.maxBytes) await this.#rotate()
+      const data = Buffer.from(this.#torn ? `\n${text}` : text)
+      await this.#handle.appendFile(data)
+      this.#bytes += data.length
       this.#torn = false
     } catch (error) {
       this.#torn = true
@@ -88,7 +102,39 @@ class LineFile {
     }
   }
 
+  /** FILE becomes FILE.1, FILE.1 becomes FILE.2; what is beyond the number to keep goes. */
+  async #rotate(): Promise<void> {
+    const { keep } = this.#rotation
+    const name = (n: number): string => (n === 0 ? this.#path : `${this.#path}.${n}`)
+    await rm(name(keep), { force: true })
+    for (let n = keep - 1; n >= 0; n--) await rename(name(n), name(n + 1)).catch(ignoreAbsent)
+    const before = this.#handle
+    const { handle, bytes, torn } = await openForAppending(this.#path)
+    this.#handle = handle
+    this.#bytes = bytes
+    this.#torn = torn
+    await before.close()
+  }
+
   async close(): Promise<void> {
     await this.#handle.close()
   }
+}
+
+interface Opened {
+  handle: FileHandle
+  bytes: number
+  torn: boolean
+}
+
+async function openForAppending(path: string): Promise<Opened> {
+  const handle = await open(path, 'a+')
+  const { size } = await handle.stat()
+  const last = Buffer.alloc(1)
+  if (size > 0) await handle.read(last, 0, 1, size - 1)
+  return { handle, bytes: size, torn: size > 0 && last[0] !== NEWLINE }
+}
+
+function ignoreAbsent(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error
 }

@@ -103,7 +103,7 @@ sinks:
       anomalous_only: false,
       create_topics: true,
     },
-    { type: 'ndjson', flags: join(folder, 'f'), alarms: '/abs/a', anomalous_only: true },
+    { type: 'ndjson', flags: join(folder, 'f'), alarms: '/abs/a', anomalous_only: true, keep: 5 },
   ])
 })
 

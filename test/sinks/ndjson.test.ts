@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -61,4 +61,31 @@ test('disk errors name the file', async () => {
   await full.start()
   await assert.rejects(full.write([flag('a', 0, true)], []), /cannot write to \/dev\/full: ENOSPC/)
   await full.close()
+})
+
+test('a full file is set aside, the newest first, and no record is lost or torn until it is beyond what is kept', async () => {
+  const [flags, alarms] = [join(folder, 'rotated/flags'), join(folder, 'rotated/alarms')]
+  const one = JSON.stringify(flag('a', 0, false)).length + 1
+  const options = { flags, alarms, anomalousOnly: false, maxBytes: 3 * one, keep: 2 }
+  for (let i = 0; i < 14; i++) {
+    // Opened anew now and then: a restart goes on with the same file.
+    const sink = new NdjsonSink(options)
+    await sink.start()
+    await sink.write([flag('a', i, false)], [])
+    await sink.close()
+  }
+  const kept = ['flags.2', 'flags.1', 'flags'].map((name) => lines(join(folder, 'rotated', name)))
+  assert.ok(kept.slice(0, 2).every((of) => of.length >= 3 && of.length <= 4))
+  const all = kept.flat()
+  assert.deepEqual(
+    all,
+    Array.from({ length: all.length }, (_, i) => flag('a', 14 - all.length + i, false)),
+  )
+  assert.deepEqual(readdirSync(join(folder, 'rotated')).toSorted(), ['alarms', 'flags', 'flags.1', 'flags.2'])
+
+  const none = new NdjsonSink({ ...options, flags: join(folder, 'none/flags'), keep: 0, maxBytes: 1 })
+  await none.start()
+  for (let i = 0; i < 3; i++) await none.write([flag('a', i, false)], [])
+  await none.close()
+  assert.deepEqual(lines(join(folder, 'none/flags')), [flag('a', 2, false)])
 })
