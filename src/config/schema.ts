@@ -10,7 +10,8 @@ import {
   ReplaySourceSchema,
   SimulatorSourceSchema,
 } from './endpoints.ts'
-import { duration, path, positiveDuration, section, text, variants } from './kinds.ts'
+import { duration, path, positiveDuration, secret, section, text, variants } from './kinds.ts'
+import { HttpTlsSchema } from './security.ts'
 import { TrainingSchema } from './training.ts'
 import { TuneSchema } from './tune.ts'
 
@@ -90,6 +91,15 @@ const HttpSchema = section(
       default: 9464,
       description: 'Port to listen on; 0 takes any free one.',
     }),
+    tls: Type.Optional(HttpTlsSchema),
+    username: Type.Optional(text({ description: 'Name that page and metrics ask for.' })),
+    password: Type.Optional(secret({ description: 'Its password.', examples: ['file:/run/secrets/http'] })),
+    token: Type.Optional(
+      secret({
+        description: 'Bearer token that opens page and metrics too, for Prometheus.',
+        examples: ['file:/run/secrets/token'],
+      }),
+    ),
   },
   { default: {}, description: 'Status page, `/metrics`, `/healthz`, `/readyz` and `/api/status`.' },
 )
@@ -157,6 +167,7 @@ export type NdjsonSinkConfig = Type.Static<typeof NdjsonSinkSchema>
 export type WindowsConfig = Config['windows']
 export type DetectConfig = Config['detect']
 export type HttpConfig = Config['http']
+export type HttpTls = NonNullable<HttpConfig['tls']>
 export type LogConfig = Config['log']
 export type TrainingConfig = Config['training']
 export type TuneConfig = Config['tune']

@@ -3,7 +3,7 @@ import Type from 'typebox'
 import type { Rule } from './document.ts'
 import { path, secret, section, text } from './kinds.ts'
 import { type Path, type Problem, pathText } from './problems.ts'
-import type { Config, MqttSinkConfig, MqttSourceConfig } from './schema.ts'
+import type { Config, HttpConfig, MqttSinkConfig, MqttSourceConfig } from './schema.ts'
 
 export const TlsSchema = section(
   {
@@ -28,6 +28,17 @@ export const TlsSchema = section(
     ),
   },
   { description: 'Encrypts the connections; `{}` is enough where a public authority signed the brokers.' },
+)
+
+export const HttpTlsSchema = section(
+  {
+    cert: path({ description: 'PEM file of the certificate.', examples: ['/etc/examon-dec/server.pem'] }),
+    key: path({ description: 'PEM file of its private key.', examples: ['/etc/examon-dec/server.key'] }),
+    passphrase: Type.Optional(
+      secret({ description: 'Opens the private key.', examples: ['file:/run/secrets/passphrase'] }),
+    ),
+  },
+  { description: 'Serves over TLS.' },
 )
 
 const SaslSchema = section(
@@ -64,9 +75,10 @@ export type SaslConfig = Type.Static<typeof SaslSchema>
 
 /** A certificate comes with its key, and each mechanism with what it proves. */
 export const security: Rule<Config> = {
-  reads: ['source', 'sinks', 'bridge'],
-  check({ source, sinks = [], bridge }) {
+  reads: ['source', 'sinks', 'bridge', 'http'],
+  check({ source, sinks = [], bridge, http }) {
     return [
+      ...ofHttp(http),
       ...(bridge === undefined ? [] : problemsOf(bridge, ['bridge'])),
       ...(source?.type === 'kafka' ? problemsOf(source, ['source']) : []),
       ...(source?.type === 'mqtt' ? ofMqtt(source, ['source']) : []),
@@ -76,6 +88,12 @@ export const security: Rule<Config> = {
       }),
     ]
   },
+}
+
+function ofHttp({ username, password }: HttpConfig): Problem[] {
+  if ((username === undefined) === (password === undefined)) return []
+  const [there, missing] = username === undefined ? ['password', 'username'] : ['username', 'password']
+  return [{ path: ['http'], at: 'value', message: `http.${missing} is missing, and ${there} needs it` }]
 }
 
 const MQTT_URL = /^mqtts?:\/\/[^@/]+$/

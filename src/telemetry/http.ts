@@ -1,10 +1,14 @@
 import { readdir, readFile } from 'node:fs/promises'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { extname } from 'node:path'
 import { promisify } from 'node:util'
 import { constants, gzip } from 'node:zlib'
+import type { HttpTls } from '../config/schema.ts'
+import { openTls } from '../sources/tls.ts'
+import { type Access, type AccessOptions, OPEN_PATHS, openAccess } from './access.ts'
 import { errorText } from './logger.ts'
 import type { Telemetry } from './telemetry.ts'
 
@@ -38,7 +42,11 @@ interface Answer {
   type: string
   body: string | Buffer
   allow?: string
+  authenticate?: string
 }
+
+/** Makes browsers ask. */
+const REALM = 'Basic realm="examon-dec", charset="UTF-8"'
 
 const compress = promisify(gzip)
 
@@ -53,24 +61,24 @@ const json = (status: number, value: unknown): Answer => ({
  * Port 0 takes any free port; `url` names the real one. Rejects with the address and the configuration key to
  * mend when it can not listen there.
  */
-export async function startHttp(options: {
-  host: string
-  port: number
-  telemetry: Telemetry
-}): Promise<{ url: string; close(): Promise<void> }> {
-  const { host, port, telemetry } = options
+export async function startHttp(
+  options: { host: string; port: number; telemetry: Telemetry; tls?: HttpTls } & AccessOptions,
+): Promise<{ url: string; close(): Promise<void> }> {
+  const { host, port, telemetry, tls } = options
   const page = await readPage()
-  const server = createServer((request, response) => {
-    answer(request, page, telemetry)
+  const access = openAccess(options)
+  const serve = (request: IncomingMessage, response: ServerResponse): void => {
+    answer(request, page, telemetry, access)
       .catch((error: unknown) => json(500, { error: errorText(error) }))
       .then((a) => send(request, response, a))
       .catch(() => response.destroy())
-  })
+  }
+  const server = tls === undefined ? createServer(serve) : createSecureServer(openTls(tls, 'http.tls'), serve)
   await listen(server, host, port)
   const address = server.address() as AddressInfo // a TCP server that listens has one
   const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
   return {
-    url: `http://${name}:${address.port}/`,
+    url: `http${tls === undefined ? '' : 's'}://${name}:${address.port}/`,
     close: () =>
       new Promise((resolve) => {
         setTimeout(() => server.closeAllConnections(), CLOSE_MS).unref()
@@ -83,6 +91,7 @@ async function answer(
   request: IncomingMessage,
   page: Map<string, Answer>,
   telemetry: Telemetry,
+  access: Access | null,
 ): Promise<Answer> {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return {
@@ -92,6 +101,9 @@ async function answer(
   }
   const [path = '/', query = ''] = (request.url ?? '/').split('?', 2)
   const { status } = telemetry
+  if (access !== null && !OPEN_PATHS.has(path) && !access(request.headers.authorization)) {
+    return { ...json(401, { error: 'name and password, or a token, are needed' }), authenticate: REALM }
+  }
   if (path === '/metrics') {
     const { contentType, body } = await telemetry.scrape()
     return { status: 200, type: contentType, body }
@@ -118,6 +130,7 @@ async function answer(
 async function send(request: IncomingMessage, response: ServerResponse, a: Answer): Promise<void> {
   const headers: Record<string, string | number> = { ...HEADERS, 'content-type': a.type }
   if (a.allow !== undefined) headers.allow = a.allow
+  if (a.authenticate !== undefined) headers['www-authenticate'] = a.authenticate
   let body = Buffer.from(a.body)
   if (body.length >= GZIP_FROM && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))) {
     body = await compress(body, { level: constants.Z_BEST_SPEED })

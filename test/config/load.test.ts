@@ -226,6 +226,8 @@ test('an MQTT source is encrypted or not, and its address shows no password', ()
     'source.tls: has no meaning with mqtt://b:1883; write mqtts://',
     'source.password: needs a username',
   ])
+  const page = write('page.yaml', 'http: {username: me}')
+  assert.match(problemsOf(() => loadConfig(page)).join(), /http\.password is missing, and username needs it$/)
   const sink = write(
     'mqtt-sink.yaml',
     'sinks: [{type: mqtt, url: "mqtt://b:1883", prefix: org/cineca/cluster}]',

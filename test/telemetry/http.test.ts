@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
+import { request as secureRequest } from 'node:https'
 import { after, before, describe, test } from 'node:test'
 import pino from 'pino'
+import { Secret } from '../../src/config/secret.ts'
 import type { NodeDocument, StatusDocument } from '../../src/status/store.ts'
 import { startHttp } from '../../src/telemetry/http.ts'
 import { Telemetry } from '../../src/telemetry/telemetry.ts'
 import { alarmOf, flagOf, LAST_END_MS } from '../status/machine.ts'
+import { tlsFile } from '../support/secure.ts'
 
 const EVERY_MS = 15 * 60_000
 
@@ -170,4 +174,65 @@ test('samples per second are a mean over the last ten full seconds', () => {
   assert.equal(rate(), 50)
   ms += 3_600_000
   assert.equal(rate(), 0)
+})
+
+describe('closed to strangers', () => {
+  const telemetry = new Telemetry({ logger: pino({ level: 'silent' }), version: '1.2.3' })
+  telemetry.ready()
+  const access = { username: 'ops', password: new Secret('geheim:1'), token: new Secret('abc') }
+  const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
+
+  test('page and metrics ask for name and password, or the token; health does not', async () => {
+    const http = await startHttp({ host: '127.0.0.1', port: 0, telemetry, ...access })
+    const get = (path: string, authorization?: string) =>
+      fetch(new URL(path, http.url), authorization === undefined ? {} : { headers: { authorization } })
+    try {
+      for (const path of ['', 'metrics', 'api/status', 'api/nodes/a', 'nothing']) {
+        for (const wrong of [
+          undefined,
+          '',
+          'Basic',
+          basic('ops:no'),
+          basic('ops:geheim'),
+          'Bearer abcd',
+          'abc',
+        ]) {
+          const response = await get(path, wrong)
+          assert.equal(response.status, 401, `${path} with ${wrong}`)
+          assert.match(response.headers.get('www-authenticate') ?? '', /^Basic realm=/)
+          assert.doesNotMatch(await response.text(), /examon_dec|geheim/)
+        }
+      }
+      for (const right of [basic('ops:geheim:1'), 'Bearer abc', 'bearer abc'])
+        assert.equal((await get('metrics', right)).status, 200, right)
+      assert.equal((await get('', basic('ops:geheim:1'))).status, 200)
+      for (const path of ['healthz', 'readyz']) assert.equal((await get(path)).status, 200)
+    } finally {
+      await http.close()
+    }
+  })
+
+  test('over TLS; a certificate that is none ends the start', async () => {
+    const tls = { cert: tlsFile('broker-keystore.pem'), key: tlsFile('broker-keystore.pem') }
+    const http = await startHttp({ host: '127.0.0.1', port: 0, telemetry, tls })
+    try {
+      assert.match(http.url, /^https:/)
+      const ca = readFileSync(tlsFile('ca.pem'))
+      const body = await new Promise<string>((resolve, reject) => {
+        secureRequest(new URL('healthz', http.url), { ca }, (response) => {
+          response.setEncoding('utf8').on('data', resolve)
+        })
+          .on('error', reject)
+          .end()
+      })
+      assert.equal(body, '{"status":"ok"}\n')
+    } finally {
+      await http.close()
+    }
+    const wrong = { cert: tlsFile('ca.pem'), key: tlsFile('client.key') }
+    await assert.rejects(
+      startHttp({ host: '127.0.0.1', port: 0, telemetry, tls: wrong }),
+      /TLS can't use .*client\.key \(config key http\.tls\)/,
+    )
+  })
 })
