@@ -12,6 +12,7 @@ import { featureCount } from '../windows/schema.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { parseNodeState } from './node-state.ts'
 import { type Emission, Pipeline } from './pipeline.ts'
+import { StallWatch } from './stall.ts'
 import { Watermark } from './watermark.ts'
 
 export interface EngineParts {
@@ -43,6 +44,8 @@ const LAG_EVERY_MS = 1000
 /** Waits between attempts to write to a sink that fails, ms: doubling from the first to the last. */
 const FIRST_RETRY_MS = 250
 const LAST_RETRY_MS = 10_000
+/** How often somebody beside the loop looks whether it moves, ms. */
+const STALL_CHECK_MS = 5_000
 /** Input counts as silent after this many idle time-outs. */
 const SILENT_AFTER = 2
 
@@ -61,11 +64,13 @@ export class Engine {
   private heardMs = Date.now()
   private silent = false
   private lagAtMs = 0
+  private readonly stall: StallWatch
   /** Wall clock at the beginning of the turn. */
   private nowMs = 0
 
   constructor(parts: EngineParts) {
     this.parts = parts
+    this.stall = new StallWatch(parts.telemetry)
   }
 
   /** Loads the model and connects everything; rejects with what is wrong before anything is read. */
@@ -80,14 +85,17 @@ export class Engine {
   /** Runs until the signal aborts or a bounded source ends. */
   async run(signal: AbortSignal): Promise<void> {
     const { source } = this.parts
-    for (;;) {
-      if (signal.aborted) return await this.commit(new Map())
-      const event = await source.poll(POLL_MS)
-      if (event.kind === 'end') {
-        await this.finish(signal)
-        return
+    const watch = setInterval(() => this.stall.check(), STALL_CHECK_MS)
+    try {
+      for (;;) {
+        if (signal.aborted) return await this.commit(new Map())
+        const event = await source.poll(POLL_MS)
+        if (event.kind === 'end') return await this.finish(signal)
+        await this.turn(event, signal)
+        this.noteTurn()
       }
-      await this.turn(event, signal)
+    } finally {
+      clearInterval(watch)
     }
   }
 
@@ -255,6 +263,15 @@ export class Engine {
     if (now - this.lagAtMs < LAG_EVERY_MS) return
     this.lagAtMs = now
     this.parts.telemetry.lag(this.parts.source.progress())
+  }
+
+  private noteTurn(): void {
+    let [position, lag] = [0, 0]
+    for (const progress of this.parts.source.progress()) {
+      position += progress.position
+      lag += progress.end - progress.position
+    }
+    this.stall.turned(position, lag)
   }
 
   private hear(now: number): void {

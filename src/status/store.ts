@@ -38,6 +38,8 @@ export interface DaemonStatus {
   watermark: string | null
   /** Since when no record at all has come, or null. */
   silent_since: string | null
+  /** Why nothing moves though nothing is known to be wrong, or null. */
+  stalled: string | null
 }
 
 /** The last window of one node. */
@@ -125,6 +127,7 @@ export class StatusStore {
       drops: Object.fromEntries(DROP_REASONS.map((r) => [r, 0])) as Record<DropReason, number>,
       watermark: null,
       silent_since: null,
+      stalled: null,
     }
   }
 

@@ -108,7 +108,10 @@ async function answer(
     const { contentType, body } = await telemetry.scrape()
     return { status: 200, type: contentType, body }
   }
-  if (path === '/healthz') return json(200, { status: 'ok' })
+  if (path === '/healthz') {
+    const { stalled } = status.daemon
+    return stalled === null ? json(200, { status: 'ok' }) : json(503, { status: 'stalled', reason: stalled })
+  }
   if (path === '/readyz') {
     const { ready, reason } = status.daemon
     return ready ? json(200, { ready }) : json(503, { ready, reason })

@@ -40,6 +40,10 @@ export function createMetrics(version: string) {
       'ready',
       'Whether the daemon reads, scores and writes: 1, or 0 while it starts, stops or is stuck.',
     ),
+    stalled: gauge(
+      'stalled',
+      'Whether nothing moves though nothing is known to be wrong: 1 (then /healthz fails), or 0.',
+    ),
     recordsRead: counter('records_read_total', 'Records read from the source.'),
     samples: counter('samples_total', 'Samples taken into windows.'),
     bridged: counter('bridged_records_total', 'Records that `bridge` has brought to Kafka, acknowledged.'),

@@ -97,6 +97,14 @@ export class Telemetry {
     this.#log.warn({ event: 'not_ready', reason }, `not ready: ${reason}`)
   }
 
+  /** Why nothing moves though nothing is known to be wrong; null once it moves again. A restart is the remedy. */
+  stalled(reason: string | null): void {
+    this.status.daemon.stalled = reason
+    this.#metrics.stalled.set(reason === null ? 0 : 1)
+    if (reason === null) this.#log.info({ event: 'stall_over' }, 'it moves again')
+    else this.#log.error({ event: 'stalled', reason }, `stalled: ${reason}`)
+  }
+
   stopping(signal: string): void {
     this.#notReady('stopping')
     this.#log.info({ event: 'stopping', signal }, `stopping on ${signal}`)

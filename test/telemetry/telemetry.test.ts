@@ -43,6 +43,7 @@ const EVENTS: [string, (t: Telemetry) => void, string, number, string, string][]
   ['starting', (t) => t.starting({ a: 1 }), 'ready', 0, 'starting', 'info'],
   ['ready', (t) => t.ready(), 'ready', 1, 'ready', 'info'],
   ['notReady', (t) => [t.ready(), t.notReady('no broker')], 'ready', 0, 'not_ready', 'warn'],
+  ['stalled', (t) => t.stalled('x'), 'stalled', 1, 'stalled', 'error'],
   ['stopping', (t) => [t.ready(), t.stopping('SIGTERM')], 'ready', 0, 'stopping', 'info'],
   ['stopped', (t) => [t.ready(), t.stopped()], 'ready', 0, 'stopped', 'info'],
   ['recordsRead', (t) => t.recordsRead(7), 'records_read_total', 7, 'records', 'trace'],

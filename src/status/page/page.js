@@ -136,6 +136,7 @@ function drawFacts({ daemon, time }) {
   byId('facts').replaceChildren(
     ...facts.map(([name, value, title]) => el('div', { title }, el('dt', {}, name), el('dd', {}, value))),
   )
+  if (daemon.stalled !== null) notice(`The daemon stands still: ${daemon.stalled}. Restart it.`)
   if (daemon.silent_since !== null)
     notice(`No input at all since ${when(daemon.silent_since)}. Is the source down?`)
   else if (!daemon.ready) notice(`The daemon is not ready: ${daemon.reason ?? 'no reason given'}.`)
