@@ -42,8 +42,13 @@ export function openWorkspace(out: string): Workspace {
   }
 }
 
+/** A process that was told to end, or was killed a moment ago, gets this long before it counts as at work, ms. */
+const ENDING_MS = 2_000
+const ENDING_LOOK_MS = 50
+
 /** Writes the process' number to `lock`. One that a killed process has left behind is taken over. */
 function takeLock(lock: string, out: string): void {
+  const deadline = performance.now() + ENDING_MS
   for (;;) {
     try {
       writeFileSync(lock, String(process.pid), { flag: 'wx' })
@@ -51,9 +56,18 @@ function takeLock(lock: string, out: string): void {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     }
-    const owner = Number(readFileSync(lock, 'utf8'))
+    let owner: number
+    try {
+      owner = Number(readFileSync(lock, 'utf8'))
+    } catch {
+      continue // it has ended in this moment
+    }
     // A killed process may have had the same number, as every first process of a container has.
     if (owner > 0 && owner !== process.pid && isAlive(owner)) {
+      if (performance.now() < deadline) {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ENDING_LOOK_MS)
+        continue
+      }
       throw new ModelError(
         'busy',
         `process ${owner} is training for ${out}; wait for it, choose another --out, or remove ${lock} if that process is something else`,
@@ -66,9 +80,19 @@ function takeLock(lock: string, out: string): void {
 function isAlive(process_: number): boolean {
   try {
     process.kill(process_, 0)
-    return true
+    return !isZombie(process_)
   } catch (error) {
     // It exists and belongs to somebody else.
     return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** It has ended, and its parent has not heard of it yet. False where the system does not tell. */
+function isZombie(process_: number): boolean {
+  try {
+    // The second field is the program's name in parentheses, which may hold anything.
+    return /\) Z /.test(readFileSync(`/proc/${process_}/stat`, 'utf8'))
+  } catch {
+    return false
   }
 }

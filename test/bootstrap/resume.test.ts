@@ -135,6 +135,11 @@ test('two processes never train for one bundle; a number left behind by a dead o
     code: 'busy',
     message: `process ${process.ppid} is training for ${out}; wait for it, choose another --out, or remove ${join(work, 'process')} if that process is something else`,
   })
+  // One that is about to end is waited for.
+  const ending = spawn('sleep', ['0.3'])
+  writeFileSync(join(work, 'process'), String(ending.pid))
+  assert.equal((await goOn(out)).version, version)
+  mkdirSync(work, { recursive: true })
   // No process has this number: it is above the system's highest.
   writeFileSync(join(work, 'process'), '2147483646')
   assert.equal((await goOn(out)).version, version)
