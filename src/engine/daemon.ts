@@ -30,7 +30,9 @@ export async function runDaemon(
     sinks: config.sinks.map((sink) => sink.type),
   })
   const bundle = openBundle(config.model)
-  const http = await startHttp({ ...config.http, telemetry })
+  let reloader: Reloader | null = null
+  const reload = async () => (reloader === null ? 'the daemon is starting' : await reloader.reload())
+  const http = await startHttp({ ...config.http, telemetry, reload })
   telemetry.listening(http.url)
   try {
     const { source, checkpoint } = await openSource(config.source, telemetry)
@@ -45,7 +47,7 @@ export async function runDaemon(
       detect: detectorOptions(config.detect),
       form: config.source.type === 'kafka' ? config.source.form : 'auto',
     })
-    const reloader = new Reloader(file, config, engine, telemetry)
+    reloader = new Reloader(file, config, engine, telemetry)
     try {
       reloader.start() // first, for a SIGHUP that nobody takes ends the process
       await engine.start()

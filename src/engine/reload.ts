@@ -11,13 +11,15 @@ import { errorText } from '../telemetry/logger.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { Engine } from './engine.ts'
 
+type Why = 'SIGHUP' | 'HTTP' | 'change'
+
 /** How often the files are looked at, ms. */
 const LOOK_EVERY_MS = 5_000
 /** Sections whose change needs a restart, which loses nothing where the source keeps its samples. */
 const FIXED = ['source', 'sinks', 'windows', 'http', 'log'] as const
 
 /**
- * Looks at the configuration and the bundle on SIGHUP, and every few seconds by content, so that a renamed folder or a
+ * Looks at the configuration and the bundle on SIGHUP or a request, and every few seconds by content, so that a renamed folder or a
  * ConfigMap's link counts and a touched file does not. What is new is checked first; where it is bad, the daemon goes on with
  * what it has and says so.
  */
@@ -31,7 +33,7 @@ export class Reloader {
   #refusal: string | null = null
   #turn: Promise<void> = Promise.resolve()
   #timer: NodeJS.Timeout | null = null
-  readonly #onSignal = () => this.#queue('SIGHUP')
+  readonly #onSignal = () => void this.#queue('SIGHUP')
 
   constructor(file: string, config: RunConfig, engine: Engine, telemetry: Telemetry) {
     this.#file = file
@@ -43,7 +45,7 @@ export class Reloader {
 
   start(): void {
     process.on('SIGHUP', this.#onSignal)
-    this.#timer = setInterval(() => this.#queue('change'), LOOK_EVERY_MS)
+    this.#timer = setInterval(() => void this.#queue('change'), LOOK_EVERY_MS)
     this.#timer.unref()
   }
 
@@ -52,12 +54,19 @@ export class Reloader {
     if (this.#timer !== null) clearInterval(this.#timer)
   }
 
-  /** One at a time. */
-  #queue(why: 'SIGHUP' | 'change'): void {
-    this.#turn = this.#turn.then(() => this.#look(why))
+  /** Looks at once; why what is there was refused, or null. */
+  async reload(): Promise<string | null> {
+    await this.#queue('HTTP')
+    return this.#refusal
   }
 
-  async #look(why: 'SIGHUP' | 'change'): Promise<void> {
+  /** One at a time. */
+  #queue(why: Why): Promise<void> {
+    this.#turn = this.#turn.then(() => this.#look(why))
+    return this.#turn
+  }
+
+  async #look(why: Why): Promise<void> {
     const content = contentOf(this.#file, this.#config.model)
     // Neither file nor folder may be there for a moment while they are replaced. What was refused is tried again, for a
     // bundle may have been copied in part.
@@ -75,7 +84,7 @@ export class Reloader {
     } catch (error) {
       const reason = errorText(error)
       this.#seen = content ?? ''
-      if (why === 'SIGHUP' || reason !== this.#refusal) this.#telemetry.reloadFailed(why, reason)
+      if (why !== 'change' || reason !== this.#refusal) this.#telemetry.reloadFailed(why, reason)
       this.#refusal = reason
     }
   }

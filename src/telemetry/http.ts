@@ -45,6 +45,7 @@ interface Answer {
   authenticate?: string
 }
 
+const RELOAD_PATH = '/-/reload'
 /** Makes browsers ask. */
 const REALM = 'Basic realm="examon-dec", charset="UTF-8"'
 
@@ -62,13 +63,20 @@ const json = (status: number, value: unknown): Answer => ({
  * mend when it can not listen there.
  */
 export async function startHttp(
-  options: { host: string; port: number; telemetry: Telemetry; tls?: HttpTls } & AccessOptions,
+  options: {
+    host: string
+    port: number
+    telemetry: Telemetry
+    tls?: HttpTls
+    /** Looks at configuration and model again; why they were refused, or null. */
+    reload?: () => Promise<string | null>
+  } & AccessOptions,
 ): Promise<{ url: string; close(): Promise<void> }> {
   const { host, port, telemetry, tls } = options
   const page = await readPage()
   const access = openAccess(options)
   const serve = (request: IncomingMessage, response: ServerResponse): void => {
-    answer(request, page, telemetry, access)
+    answer(request, page, telemetry, access, options.reload)
       .catch((error: unknown) => json(500, { error: errorText(error) }))
       .then((a) => send(request, response, a))
       .catch(() => response.destroy())
@@ -87,12 +95,24 @@ export async function startHttp(
   }
 }
 
+function unauthorised(): Answer {
+  return { ...json(401, { error: 'name and password, or a token, are needed' }), authenticate: REALM }
+}
+
 async function answer(
   request: IncomingMessage,
   page: Map<string, Answer>,
   telemetry: Telemetry,
   access: Access | null,
+  reload: (() => Promise<string | null>) | undefined,
 ): Promise<Answer> {
+  if (request.url === RELOAD_PATH && request.method === 'POST' && reload !== undefined) {
+    // An order, so never from strangers.
+    if (access === null) return json(403, { error: 'reload by HTTP needs http.token or http.password' })
+    if (!access(request.headers.authorization)) return unauthorised()
+    const refusal = await reload()
+    return refusal === null ? json(200, { status: 'reloaded' }) : json(409, { error: refusal })
+  }
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return {
       ...json(405, { error: `${request.method} is not allowed, only GET and HEAD` }),
@@ -102,7 +122,7 @@ async function answer(
   const [path = '/', query = ''] = (request.url ?? '/').split('?', 2)
   const { status } = telemetry
   if (access !== null && !OPEN_PATHS.has(path) && !access(request.headers.authorization)) {
-    return { ...json(401, { error: 'name and password, or a token, are needed' }), authenticate: REALM }
+    return unauthorised()
   }
   if (path === '/metrics') {
     const { contentType, body } = await telemetry.scrape()

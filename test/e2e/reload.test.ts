@@ -30,7 +30,7 @@ const config = {
   model,
   source: { type: 'simulator', nodes: 3, seed: 4, start: '2020-03-11T00:00:00Z', speed: 1200, faults: false },
   sinks: [{ type: 'ndjson', flags: flagsFile, alarms: join(folder, 'alarms.ndjson') }],
-  http: { port: 0 },
+  http: { port: 0, token: 'geheim' },
 }
 
 interface Manifest {
@@ -64,6 +64,8 @@ test('a model or settings that change are taken up; bad ones are refused, and no
   const first = place(() => {})
   const daemon = await startDaemon(file, config)
   const metric = async (name: string) => (await daemon.metrics()).get(`examon_dec_${name}`) ?? Number.NaN
+  const post = (token: string) =>
+    daemon.get('/-/reload', { method: 'POST', headers: { authorization: `Bearer ${token}` } })
   const failures = async (count: number, reason: RegExp) => {
     await until(async () => (await metric('reloads_total{outcome="failed"}')) === count, `refusal ${count}`)
     assert.match(
@@ -99,8 +101,11 @@ test('a model or settings that change are taken up; bad ones are refused, and no
   writeFileSync(file, 'model: [')
   process.kill(daemon.pid, 'SIGHUP')
   await failures(3, /daemon\.yaml:1/)
-  writeFileSync(file, stringify({ ...config, http: { port: 1 } }))
-  process.kill(daemon.pid, 'SIGHUP')
+  writeFileSync(file, stringify({ ...config, http: { ...config.http, port: 1 } }))
+  assert.equal((await post('wrong')).status, 401)
+  const refused = await post('geheim')
+  assert.equal(refused.status, 409)
+  assert.match(refused.body, /http changed, which needs a restart/)
   await failures(4, /http changed, which needs a restart/)
   const before = flagsOf(second).length
   await until(() => flagsOf(second).length > before, 'the second model goes on')

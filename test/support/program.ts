@@ -26,7 +26,7 @@ export interface Daemon {
   /** `/metrics` as values by series: `examon_dec_flags_total`, `examon_dec_drops_total{reason="late"}`. */
   metrics(): Promise<Map<string, number>>
   /** Body of any other path. */
-  get(path: string): Promise<{ status: number; body: string }>
+  get(path: string, init?: RequestInit): Promise<{ status: number; body: string }>
   /** Sends the signal and waits for the end. */
   stop(signal: NodeJS.Signals): Promise<Exit>
 }
@@ -45,9 +45,12 @@ export async function startDaemon(file: string, config: object, verb = 'run'): P
     url = /"event":"listening","url":"([^"]+)"/.exec(log())?.[1] ?? ''
     return url !== ''
   }, 'the daemon serves its page')
-  const get = async (path: string) => {
+  /** Sent by all requests, where the configuration asks for it. */
+  const token = (config as { http?: { token?: string } }).http?.token
+  const own: RequestInit = token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }
+  const get = async (path: string, init: RequestInit = own) => {
     if (ended !== null) throw new Error(`the daemon has ended: ${JSON.stringify(ended)}`)
-    const response = await fetch(new URL(path, url))
+    const response = await fetch(new URL(path, url), init)
     return { status: response.status, body: await response.text() }
   }
   return {

@@ -212,6 +212,31 @@ describe('closed to strangers', () => {
     }
   })
 
+  test('an order to reload is taken from those who may look, and from nobody where everybody may', async () => {
+    let answer: string | null = null
+    const reload = async () => answer
+    const closed = await startHttp({ host: '127.0.0.1', port: 0, telemetry, ...access, reload })
+    const open = await startHttp({ host: '127.0.0.1', port: 0, telemetry, reload })
+    const post = async (url: string, authorization = '') => {
+      const response = await fetch(new URL('-/reload', url), { method: 'POST', headers: { authorization } })
+      return [response.status, await response.json()]
+    }
+    try {
+      assert.equal((await post(open.url))[0], 403)
+      assert.equal((await post(closed.url, 'Bearer no'))[0], 401)
+      assert.deepEqual(await post(closed.url, 'Bearer abc'), [200, { status: 'reloaded' }])
+      answer = 'a reason'
+      assert.deepEqual(await post(closed.url, 'Bearer abc'), [409, { error: 'a reason' }])
+      assert.equal(
+        (await fetch(new URL('-/reload', closed.url), { headers: { authorization: 'Bearer abc' } })).status,
+        404,
+      )
+    } finally {
+      await closed.close()
+      await open.close()
+    }
+  })
+
   test('over TLS; a certificate that is none ends the start', async () => {
     const tls = { cert: tlsFile('broker-keystore.pem'), key: tlsFile('broker-keystore.pem') }
     const http = await startHttp({ host: '127.0.0.1', port: 0, telemetry, tls })
