@@ -20,6 +20,7 @@ const CHUNK_RECORDS = 4096
  * broker then queues, or drops, by its own limits.
  */
 const MAX_QUEUED = 262_144
+
 /**
  * ExaMon's own bus as the source. Records have the reference form, key = MQTT topic; all are of one partition, numbered as they
  * come. There is no replay: what is published while nobody listens is gone, unless the broker keeps the session and
