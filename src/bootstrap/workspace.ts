@@ -59,8 +59,9 @@ function takeLock(lock: string, out: string): void {
     let owner: number
     try {
       owner = Number(readFileSync(lock, 'utf8'))
-    } catch {
-      continue // it has ended in this moment
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      continue // its owner has ended in this moment
     }
     // A killed process may have had the same number, as every first process of a container has.
     if (owner > 0 && owner !== process.pid && isAlive(owner)) {
@@ -90,8 +91,9 @@ function isAlive(process_: number): boolean {
 /** It has ended, and its parent has not heard of it yet. False where the system does not tell. */
 function isZombie(process_: number): boolean {
   try {
-    // The second field is the program's name in parentheses, which may hold anything.
-    return /\) Z /.test(readFileSync(`/proc/${process_}/stat`, 'utf8'))
+    // The state follows the program's name in parentheses, which may hold anything.
+    const stat = readFileSync(`/proc/${process_}/stat`, 'utf8')
+    return stat.startsWith(') Z ', stat.lastIndexOf(')'))
   } catch {
     return false
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -135,6 +135,11 @@ test('two processes never train for one bundle; a number left behind by a dead o
     code: 'busy',
     message: `process ${process.ppid} is training for ${out}; wait for it, choose another --out, or remove ${join(work, 'process')} if that process is something else`,
   })
+  // What is no file can not be taken over, and is told instead of being waited for.
+  rmSync(join(work, 'process'))
+  mkdirSync(join(work, 'process'))
+  await assert.rejects(run(machine, out, OPTIONS), { code: 'not_writable' })
+  rmSync(join(work, 'process'), { recursive: true })
   // One that is about to end is waited for.
   const ending = spawn('sleep', ['0.3'])
   writeFileSync(join(work, 'process'), String(ending.pid))
