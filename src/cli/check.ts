@@ -87,9 +87,9 @@ export function plainWords(config: Config): { reads: string[]; writes: string[] 
       `with bridge: samples to Kafka topic ${topic} at ${brokers.join(', ')}, a node to a partition`,
     )
   }
-  const { host, port } = config.http
+  const { host, port, tls } = config.http
   writes.push(
-    `status page and metrics at ${port === 0 ? `a free port of ${host}` : `http://${host}:${port}/`}`,
+    `status page and metrics at ${port === 0 ? `a free port of ${host}` : `http${tls === undefined ? '' : 's'}://${host}:${port}/`}`,
   )
   return { reads, writes }
 }

@@ -2,20 +2,16 @@ import type { RunConfig } from '../config/schema.ts'
 import { detectorOptions } from '../detect/options.ts'
 import { openBundle } from '../model/bundle.ts'
 import { startHttp } from '../telemetry/http.ts'
-import { createLogger, errorText } from '../telemetry/logger.ts'
+import { createLogger } from '../telemetry/logger.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
+import { aborted, TURN_MS, withDeadline } from './ending.ts'
 import { Engine } from './engine.ts'
 import { createSinks, openSource } from './parts.ts'
 import { Reloader } from './reload.ts'
 
-/** How long a turn under way may go on after the signal, ms: one that writes to a broker that is away would never end. */
-const TURN_MS = 4000
-/** Closing that takes longer than this is cut short, ms; both together stay below ten seconds. */
-const CLOSE_MS = 4000
-
 /**
- * The daemon of the configuration in `file`, which is looked at again when it changes: opens model, source, sinks and HTTP port, runs until the signal aborts or a bounded source ends, and
- * closes in order. Rejects when a part can't be opened, with what is wrong and the configuration key to mend.
+ * The daemon of the configuration in `file`, which is looked at again when it changes: opens model, source, sinks and HTTP
+ * port, runs until the signal aborts or a bounded source ends, and closes in order. Rejects when a part can't be opened, with what is wrong and the configuration key to mend.
  */
 export async function runDaemon(
   file: string,
@@ -61,30 +57,5 @@ export async function runDaemon(
   } finally {
     await http.close()
     telemetry.stopped()
-  }
-}
-
-/** Resolves some time after the signal. */
-function aborted(signal: AbortSignal, afterMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const later = (): void => {
-      setTimeout(resolve, afterMs).unref()
-    }
-    if (signal.aborted) later()
-    else signal.addEventListener('abort', later, { once: true })
-  })
-}
-
-async function withDeadline(closing: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const deadline = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, CLOSE_MS)
-  })
-  try {
-    await Promise.race([closing, deadline])
-  } catch (error) {
-    process.stderr.write(`while closing: ${errorText(error)}\n`)
-  } finally {
-    clearTimeout(timer)
   }
 }

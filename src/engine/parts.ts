@@ -1,4 +1,4 @@
-import type { MqttSinkConfig, MqttSourceConfig, SinkConfig, SourceConfig } from '../config/schema.ts'
+import type { SinkConfig, SourceConfig } from '../config/schema.ts'
 import { openHistory } from '../history/history.ts'
 import { planFaults, usualFaultCount } from '../simulator/faults.ts'
 import { placeNodes } from '../simulator/layout.ts'
@@ -9,15 +9,13 @@ import { NdjsonSink } from '../sinks/ndjson.ts'
 import type { Sink } from '../sinks/sink.ts'
 import { KafkaSource } from '../sources/kafka.ts'
 import { openSecurity } from '../sources/kafka-security.ts'
-import { MqttSource } from '../sources/mqtt.ts'
-import type { MqttAddress } from '../sources/mqtt-client.ts'
 import { ReplaySource } from '../sources/replay.ts'
 import { SimulatorSource } from '../sources/simulator.ts'
 import type { Source } from '../sources/source.ts'
-import { openTls } from '../sources/tls.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { type Checkpoint, KafkaCheckpoint } from './checkpoint.ts'
 import { FileCheckpoint } from './file-checkpoint.ts'
+import { mqttAddress, mqttSource } from './mqtt-parts.ts'
 
 const DAY_MS = 86_400_000
 /** Faults of an endless simulation are planned this far ahead, days. */
@@ -59,10 +57,7 @@ export async function openSource(
     }
     case 'mqtt': {
       const checkpoint = config.state_file === undefined ? null : await FileCheckpoint.open(config.state_file)
-      const { topics, qos } = config
-      const address = mqttAddress(config, 'source', telemetry)
-      const source = new MqttSource({ ...address, topics, qos, keepSession: config.keep_session })
-      return { source, checkpoint }
+      return { source: mqttSource(config, telemetry), checkpoint }
     }
     case 'replay': {
       const history = await openHistory(config.history)
@@ -70,28 +65,6 @@ export async function openSource(
     }
     case 'simulator':
       return { source: simulatorSource(config), checkpoint: null }
-  }
-}
-
-/** The broker of a section, and what becomes of readiness when it is lost. */
-export function mqttAddress(
-  config: MqttSourceConfig | MqttSinkConfig,
-  configKey: string,
-  telemetry: Telemetry,
-): MqttAddress {
-  const { url, tls, username, password } = config
-  return {
-    url,
-    configKey,
-    clientId: config.client_id,
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-    ...(url.startsWith('mqtts:') ? { tls: openTls(tls ?? {}, `${configKey}.tls`) } : {}),
-    onEvent(name, detail) {
-      telemetry.sourceEvent(name, detail)
-      if (name === 'mqtt_lost') telemetry.notReady(`no connection to the MQTT broker: ${detail}`)
-      if (name === 'mqtt_back') telemetry.ready()
-    },
   }
 }
 

@@ -14,7 +14,6 @@ export class StallWatch {
   #movedMs: number
   #position = -1
   #lag = 0
-  #isTold = false
 
   constructor(telemetry: Telemetry, now: () => number = () => performance.now()) {
     this.#telemetry = telemetry
@@ -45,8 +44,7 @@ export class StallWatch {
         : now - this.#movedMs > STALL_MS
           ? `${this.#lag} records wait and none is read`
           : null
-    if ((reason !== null) === this.#isTold) return
-    this.#isTold = reason !== null
-    this.#telemetry.stalled(reason)
+    const isTold = this.#telemetry.status.daemon.stalled !== null
+    if ((reason !== null) !== isTold) this.#telemetry.stalled(reason)
   }
 }

@@ -125,7 +125,7 @@ export class Decoder {
       handler.drop('no_topic', record, noTopic(this.#form, record.key))
       return
     }
-    this.#take(this.#topics.find(topic) ?? this.#topics.meaningOf(topic), payload, record, handler)
+    this.#take(this.#topics.meaningOf(topic), payload, record, handler)
   }
 
   #take(meaning: Meaning, value: Buffer, record: SourceRecord, handler: SampleHandler): void {

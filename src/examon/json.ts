@@ -66,6 +66,7 @@ export class JsonDecoder {
       return
     }
     const rack = text(item.rack ?? tags.rack) ?? this.#nodes.get(node)?.rack ?? rackOfNode(node)
+    const muted = drainedOf(text(tags[DRAINED_TAG]))
     const points: unknown[] = Array.isArray(item.datapoints)
       ? item.datapoints
       : [[item.timestamp, item.value]]
@@ -76,7 +77,6 @@ export class JsonDecoder {
         handler.drop('bad_time', record, `timestamp ${excerpt(time)}, ms since 1970 are needed`)
         continue
       }
-      const muted = drainedOf(text(tags[DRAINED_TAG]))
       if (muted !== null) handler.maintenance(node, rack, muted, timeMs)
       else if (several === null) this.#sample(node, rack, name as string, value, timeMs, record, handler)
       else for (const [sensor, v] of several) this.#sample(node, rack, sensor, v, timeMs, record, handler)

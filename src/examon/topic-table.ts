@@ -46,8 +46,10 @@ export class TopicTable {
     return id < 0 ? null : (this.#meanings[id] as Meaning) // one a known topic
   }
 
-  /** What a topic means that `find` does not know. */
+  /** What any topic means. */
   meaningOf(topic: Buffer): Meaning {
+    const known = this.find(topic)
+    if (known !== null) return known
     if (topic.length > MAX_TOPIC_BYTES)
       return refusal('bad_topic', `${topic.length} bytes, at most ${MAX_TOPIC_BYTES} are read`)
     const name = topic.toString('latin1')

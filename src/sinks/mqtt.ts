@@ -16,6 +16,8 @@ const SCORE_METRIC = 'dec_score'
 const ANOMALOUS_METRIC = 'dec_anomalous'
 /** At least once: a repeated point of a series is the same point. */
 const QOS = 1
+/** Messages that wait for their acknowledgement at once; brokers hold back, or drop, what is beyond their own limit. */
+const AT_ONCE = 100
 
 /**
  * Scores in ExaMon's own form on its own bus, `…/plugin/examon-ai_pub/chnl/data/dec_score` with `score;seconds`, from where the
@@ -31,8 +33,7 @@ export class MqttSink implements Sink {
   }
 
   async start(): Promise<void> {
-    // What waits for the broker is the engine's affair, which holds the flags and tries again.
-    const client = mqttClient(this.#options, { clean: true, queueQoSZero: false })
+    const client = mqttClient(this.#options, { clean: true })
     this.#client = client
     await connected(client, this.#options)
   }
@@ -58,9 +59,6 @@ export class MqttSink implements Sink {
     await client?.endAsync(true)
   }
 }
-
-/** Messages that wait for their acknowledgement at once; brokers hold back, or drop, what is beyond their own limit. */
-const AT_ONCE = 100
 
 /** Topic and payload of each metric of a flag. */
 export function messagesOf(flag: FlagRecord, prefix: string): [topic: string, payload: string][] {

@@ -114,6 +114,24 @@ export function partitionHash(key: Uint8Array): number {
   return h & 0x7fffffff
 }
 
+/**
+ * A writer to a topic that must be there. Rejects when no broker answers or the topic does not exist; `topicKey` names the
+ * option or config key of the topic in that message.
+ */
+export async function openWriter(
+  address: ClusterAddress,
+  topic: string,
+  topicKey: string,
+  onEvent?: (name: string, detail: string) => void,
+): Promise<KafkaWriter> {
+  await assertReachable(address)
+  const writer = new KafkaWriter(address, onEvent)
+  const metadata = await writer.metadata([topic])
+  if (!('missing' in metadata)) return writer
+  await writer.close()
+  throw missingTopic(topic, topicKey, address)
+}
+
 export interface RecordProducer {
   /** Resolves when all are acknowledged. */
   send(records: { key: Buffer; value: Buffer; node: string }[]): Promise<void>
@@ -133,14 +151,7 @@ export async function openRecordProducer(options: {
   brokersKey?: string
 }): Promise<RecordProducer> {
   const { topic, keyed, brokersKey = '--brokers' } = options
-  const address = { ...options, brokersKey }
-  await assertReachable(address)
-  const writer = new KafkaWriter(address)
-  const metadata = await writer.metadata([topic])
-  if ('missing' in metadata) {
-    await writer.close()
-    throw missingTopic(topic, '--topic', address)
-  }
+  const writer = await openWriter({ ...options, brokersKey }, topic, '--topic')
   return {
     send: (records) =>
       writer.write(

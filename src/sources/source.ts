@@ -16,8 +16,10 @@ export interface SourceRecord {
 export type SourceEvent =
   /** New records, at most a few thousand at once so that one turn of the engine stays short. */
   | { kind: 'records'; records: SourceRecord[] }
-  /** The partitions read from now on, after start or a rebalance. What was in memory for others is void.
-   * `isWhole` where they are all that the source has, and no other member reads beside this one. */
+  /**
+   * The partitions read from now on, after start or a rebalance. What was in memory for others is void. `isWhole` where
+   * they are all that the source has, and no other member reads beside this one.
+   */
   | { kind: 'assigned'; partitions: number[]; isWhole: boolean }
   /** Nothing new within the poll's time-out. */
   | { kind: 'idle' }

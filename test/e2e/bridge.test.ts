@@ -116,6 +116,15 @@ describe('bridge', { skip }, () => {
     assert.equal(code, 0)
   })
 
+  test('a certificate that is not there ends the start', async () => {
+    const { file, config } = configuration(uniqueName('unread'))
+    const source = { ...config.source, url: url.replace('mqtt', 'mqtts'), tls: { ca: '/nowhere.pem' } }
+    writeFileSync(file, stringify({ ...config, source }))
+    const { code, stderr } = await runProgram('bridge', '--config', file)
+    assert.match(stderr, /can't read \/nowhere\.pem \(config key source\.tls\.ca\)/)
+    assert.equal(code, 1)
+  })
+
   test('a topic that is not there ends the start, and so does a configuration without MQTT', async () => {
     const topic = uniqueName('absent')
     const { file, config } = configuration(topic)
