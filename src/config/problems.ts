@@ -31,6 +31,11 @@ export function pathText(path: Path): string {
   )
 }
 
+/** A problem of the value at `path`, which its message names. */
+export function problem(path: Path, message: string): Problem {
+  return { path, at: 'value', message: `${pathText(path)}: ${message}` }
+}
+
 /** What a value may be, in words; used in messages and in the reference. */
 export function expectation(node: SchemaNode): string {
   switch (node['x-kind']) {

@@ -1,16 +1,10 @@
 /** Checks across the keys of a configuration. */
 import type { Rule } from './document.ts'
 import { formatDuration } from './duration.ts'
-import { type Path, type Problem, pathText } from './problems.ts'
+import { type Problem, pathText, problem } from './problems.ts'
 import type { Config } from './schema.ts'
 import { security } from './security.ts'
 import { TUNE_RULES } from './tune-rules.ts'
-
-const problem = (path: Path, message: string): Problem => ({
-  path,
-  at: 'value',
-  message: `${pathText(path)}: ${message}`,
-})
 
 /** A spacing that divides the length, so that windows are made of whole panes. */
 const spacing: Rule<Config> = {
@@ -128,31 +122,27 @@ export const RULES: readonly Rule<Config>[] = [
 /** What `run` needs and `bootstrap` does not. */
 export const RUN_KEYS = ['model', 'source', 'sinks'] as const
 
-export const NEEDED_BY_RUN: readonly Rule<Config>[] = RUN_KEYS.map((key) => ({
-  reads: [key],
-  check: (config) =>
-    config[key] === undefined
-      ? [{ path: [], at: 'value', message: `${key} is missing, and run needs it` }]
-      : [],
-}))
+export const NEEDED_BY_RUN: readonly Rule<Config>[] = RUN_KEYS.map((key) => needed(key, 'run'))
+
+function needed(key: keyof Config, verb: string): Rule<Config> {
+  return {
+    reads: [key],
+    check: (config) =>
+      config[key] === undefined
+        ? [{ path: [], at: 'value', message: `${key} is missing, and ${verb} needs it` }]
+        : [],
+  }
+}
 
 /** What `bridge` needs: MQTT to read, Kafka to write to. */
 export const NEEDED_BY_BRIDGE: readonly Rule<Config>[] = [
+  needed('source', 'bridge'),
+  needed('bridge', 'bridge'),
   {
-    reads: ['source', 'bridge'],
-    check({ source, bridge }) {
-      const missing = (key: string): Problem => ({
-        path: [],
-        at: 'value',
-        message: `${key} is missing, and bridge needs it`,
-      })
-      return [
-        ...(source === undefined ? [missing('source')] : []),
-        ...(source !== undefined && source.type !== 'mqtt'
-          ? [problem(['source', 'type'], `bridge reads mqtt, found ${source.type}`)]
-          : []),
-        ...(bridge === undefined ? [missing('bridge')] : []),
-      ]
-    },
+    reads: ['source'],
+    check: ({ source }) =>
+      source === undefined || source.type === 'mqtt'
+        ? []
+        : [problem(['source', 'type'], `bridge reads mqtt, found ${source.type}`)],
   },
 ]

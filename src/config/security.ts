@@ -1,8 +1,8 @@
-/** Configuration keys of encryption and authentication towards Kafka, the same for source and sinks. */
+/** Configuration keys of encryption and authentication: towards Kafka and MQTT, and of the HTTP port. */
 import Type from 'typebox'
 import type { Rule } from './document.ts'
 import { path, secret, section, text } from './kinds.ts'
-import { type Path, type Problem, pathText } from './problems.ts'
+import { type Path, type Problem, pathText, problem } from './problems.ts'
 import type { Config, HttpConfig, MqttSinkConfig, MqttSourceConfig } from './schema.ts'
 
 export const TlsSchema = section(
@@ -99,36 +99,33 @@ function ofHttp({ username, password }: HttpConfig): Problem[] {
 const MQTT_URL = /^mqtts?:\/\/[^@/]+$/
 
 function ofMqtt({ url, tls, username, password }: MqttSourceConfig | MqttSinkConfig, at: Path): Problem[] {
-  const problem = (key: string, what: string): Problem => {
-    const path = [...at, key]
-    return { path, at: 'value', message: `${pathText(path)}: ${what}` }
-  }
   // The address is not repeated: it may hold a password.
   if (!MQTT_URL.test(url))
     return [
       problem(
-        'url',
+        [...at, 'url'],
         'expected mqtt://host:port or mqtts://host:port, name and password in username and password',
       ),
     ]
   const problems = tls === undefined ? [] : problemsOf({ tls }, at)
   if (tls !== undefined && !url.startsWith('mqtts:'))
-    problems.push(problem('tls', `has no meaning with ${url}; write mqtts://`))
-  if (password !== undefined && username === undefined) problems.push(problem('password', 'needs a username'))
+    problems.push(problem([...at, 'tls'], `has no meaning with ${url}; write mqtts://`))
+  if (password !== undefined && username === undefined)
+    problems.push(problem([...at, 'password'], 'needs a username'))
   return problems
 }
 
 function problemsOf({ tls, sasl }: { tls?: TlsConfig; sasl?: SaslConfig }, at: Path): Problem[] {
   const problems: Problem[] = []
-  const problem = (section: string, what: string): void => {
+  const lacking = (section: string, what: string): void => {
     const path = [...at, section]
     problems.push({ path, at: 'value', message: `${pathText(path)}${what}` })
   }
   if (tls !== undefined) {
-    if (tls.cert !== undefined && tls.key === undefined) problem('tls', '.key is missing, and cert needs it')
-    if (tls.cert === undefined && tls.key !== undefined) problem('tls', '.cert is missing, and key needs it')
+    if (tls.cert !== undefined && tls.key === undefined) lacking('tls', '.key is missing, and cert needs it')
+    if (tls.cert === undefined && tls.key !== undefined) lacking('tls', '.cert is missing, and key needs it')
     if (tls.key === undefined && tls.passphrase !== undefined)
-      problem('tls', '.key is missing, and passphrase needs it')
+      lacking('tls', '.key is missing, and passphrase needs it')
   }
   if (sasl !== undefined) {
     const [needed, useless] =
@@ -136,10 +133,10 @@ function problemsOf({ tls, sasl }: { tls?: TlsConfig; sasl?: SaslConfig }, at: P
         ? ([['token_file'], ['username', 'password']] as const)
         : ([['username', 'password'], ['token_file']] as const)
     for (const key of needed)
-      if (sasl[key] === undefined) problem('sasl', `.${key} is missing, and ${sasl.mechanism} needs it`)
+      if (sasl[key] === undefined) lacking('sasl', `.${key} is missing, and ${sasl.mechanism} needs it`)
     for (const key of useless)
       if (sasl[key] !== undefined)
-        problem('sasl', `.${key} has no meaning with ${sasl.mechanism}; leave it out`)
+        lacking('sasl', `.${key} has no meaning with ${sasl.mechanism}; leave it out`)
   }
   return problems
 }

@@ -1,16 +1,10 @@
 /** Checks of the search space that a schema cannot say: before the history is read, and with what is known of it. */
 import { type Choices, dimensions, isRange } from './choices.ts'
 import type { Rule } from './document.ts'
-import { type Path, type Problem, pathText } from './problems.ts'
+import { type Path, problem } from './problems.ts'
 import type { Config } from './schema.ts'
 import { type Bytes, formatSize } from './size.ts'
 import { spaceSize } from './tune.ts'
-
-const problem = (path: Path, message: string): Problem => ({
-  path,
-  at: 'value',
-  message: `${pathText(path)}: ${message}`,
-})
 
 const placeOf = (key: string): Path => ['tune', 'space', ...key.split('.')]
 

@@ -12,6 +12,7 @@ import { machine } from '../compare/machine.ts'
 import { startBroker } from '../support/broker.ts'
 import { uniqueName, withAdmin } from '../support/kafka.ts'
 import { readFlags, recordsIn, sum, train } from '../support/line.ts'
+import { cpuSeconds, residentMegabytes } from '../support/process.ts'
 import { launch, startDaemon } from '../support/program.ts'
 
 const MINUTE_MS = 60_000
@@ -26,8 +27,6 @@ const SCRAPE_EVERY = 10
 const IDLE_TIMEOUT = '30s'
 /** What the last windows may take after the producer's end: idle time-out, close, and a backlog if there is one. */
 const DRAIN_MS = 300_000
-/** Units of utime and stime in /proc/PID/stat; 100 on every Linux that Node runs on. */
-const TICKS_PER_SECOND = 100
 
 const { values } = parseArgs({
   options: {
@@ -41,17 +40,6 @@ const [minutes, nodes, speed] = [values.minutes, values.nodes, values.speed].map
   if (!(value > 0)) throw new Error(`a number above 0 is needed, not ${text}`)
   return value
 }) as [number, number, number]
-
-function cpuSeconds(pid: number): number {
-  // The second field may hold spaces; times are fields 14 and 15.
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
-}
-
-function residentMegabytes(pid: number): number {
-  const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
-  return Number(kilobytes) / 1024
-}
 
 /** Busy and all CPU time of the machine since it started, ticks. */
 function machineTime(): { busy: number; all: number } {

@@ -4,7 +4,7 @@
  * `node test/bench/stream.ts [--records 2000000] [--nodes 980] [--rounds 3] [--json]`
  */
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -15,8 +15,9 @@ import { placeNodes } from '../../src/simulator/layout.ts'
 import { KafkaWriter } from '../../src/sinks/producer.ts'
 import { machine } from '../compare/machine.ts'
 import { kafkaLibraries, startBroker } from '../support/broker.ts'
-import { uniqueName, withAdmin } from '../support/kafka.ts'
+import { createTopic, uniqueName } from '../support/kafka.ts'
 import { train } from '../support/line.ts'
+import { cpuSeconds, residentMegabytes } from '../support/process.ts'
 import { startDaemon } from '../support/program.ts'
 
 const PARTITIONS = 4
@@ -29,8 +30,6 @@ const START_SECONDS = Date.parse('2020-04-01T00:00:00Z') / 1000
 const CHUNK = 20_000
 const DAY_MS = 86_400_000
 const WATCH_MS = 50
-/** Units of utime and stime in /proc/PID/stat; 100 on every Linux that Node runs on. */
-const TICKS_PER_SECOND = 100
 const CATALOGUE = new URL('../../config/marconi100.catalogue.yaml', import.meta.url).pathname
 const run = promisify(execFile)
 
@@ -71,10 +70,7 @@ async function measure(bootstrap: string): Promise<void> {
   const span = { fromMs, toMs: fromMs + DAY_MS }
   await writeHistory({ directory: history, layout: 'samples', nodes: 10, seed: 1, ...span, faults: [] })
   await train([history], CATALOGUE, model)
-  const topic = uniqueName('stream')
-  await withAdmin(bootstrap, (admin) =>
-    admin.createTopics({ topics: [topic], partitions: PARTITIONS, replicas: 1 }),
-  )
+  const topic = await createTopic(bootstrap, PARTITIONS)
   await fill(bootstrap, topic)
 
   const found: Round[] = []
@@ -171,22 +167,18 @@ async function daemonRate(bootstrap: string, topic: string, model: string): Prom
     http: { port: 0 },
   })
   const read = async () => (await daemon.metrics()).get('examon_dec_records_read_total') ?? 0
-  const status = (name: string) => readFileSync(`/proc/${daemon.pid}/${name}`, 'utf8')
-  const cpu = (): number => {
-    const fields = status('stat').split(') ')[1]?.split(' ') ?? []
-    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
-  }
   let rss = 0
   let [first, started, cpuBefore] = [0, 0, 0]
   for (;;) {
     const count = await read()
-    rss = Math.max(rss, Number(/VmRSS:\s+(\d+)/.exec(status('status'))?.[1]) / 1024)
-    if (started === 0 && count > 0) [first, started, cpuBefore] = [count, performance.now(), cpu()]
+    rss = Math.max(rss, residentMegabytes(daemon.pid))
+    if (started === 0 && count > 0)
+      [first, started, cpuBefore] = [count, performance.now(), cpuSeconds(daemon.pid)]
     if (count >= records) break
     await sleep(WATCH_MS)
   }
   const seconds = (performance.now() - started) / 1000
-  const used = cpu() - cpuBefore
+  const used = cpuSeconds(daemon.pid) - cpuBefore
   await daemon.stop('SIGTERM')
   return { daemon: (records - first) / seconds, cpu: (used / (records - first)) * 1e6, rss }
 }

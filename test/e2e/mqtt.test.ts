@@ -9,6 +9,7 @@ import type { FlagRecord } from '../../src/detect/records.ts'
 import { openHistory } from '../../src/history/history.ts'
 import { writeHistory } from '../../src/simulator/history.ts'
 import { ReplaySource } from '../../src/sources/replay.ts'
+import { drain } from '../support/drain.ts'
 import { until } from '../support/kafka.ts'
 import { flagsOfHistory, windowOf } from '../support/line.ts'
 import { startMosquitto } from '../support/mosquitto.ts'
@@ -55,20 +56,16 @@ function flags(): FlagRecord[] {
 /** Publishes history as fast as the broker takes it. */
 async function publish(): Promise<number> {
   const source = new ReplaySource({ history: await openHistory([history]), speed: 'max' })
-  await source.start()
   const client = await connectAsync(url, { protocolVersion: 4 })
   let sent = 0
-  for (;;) {
-    const event = await source.poll(1000)
-    if (event.kind === 'end') break
-    if (event.kind !== 'records') continue
-    for (let i = 0; i < event.records.length; i += AT_ONCE) {
-      const part = event.records.slice(i, i + AT_ONCE)
+  for await (const records of drain(source)) {
+    for (let i = 0; i < records.length; i += AT_ONCE) {
+      const part = records.slice(i, i + AT_ONCE)
       await Promise.all(
         part.map(({ key, value }) => client.publishAsync(String(key), value ?? Buffer.alloc(0))),
       )
     }
-    sent += event.records.length
+    sent += records.length
   }
   await client.endAsync()
   await source.close()

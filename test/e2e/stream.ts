@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { FlagRecord } from '../../src/detect/records.ts'
 import { Machine } from '../../src/simulator/machine.ts'
 import { SimulatorSource } from '../../src/sources/simulator.ts'
+import { allRecords } from '../support/drain.ts'
 import { produceRaw, type RawRecord, uniqueName } from '../support/kafka.ts'
 import { readFlags, windowOf } from '../support/line.ts'
 import type { Daemon, Exit } from '../support/program.ts'
@@ -26,13 +27,7 @@ export type Message = Pick<RawRecord, 'key' | 'value'>
 export async function simulate(): Promise<Message[]> {
   const machine = new Machine({ nodes: NODES, seed: 7, startMs: START_MS, faults: [] })
   const source = new SimulatorSource({ machine, speed: 'max', endMs: START_MS + HOURS * 3_600_000 })
-  await source.start()
-  const messages: Message[] = []
-  for (;;) {
-    const event = await source.poll(1000)
-    if (event.kind === 'end') return messages
-    if (event.kind === 'records') messages.push(...event.records)
-  }
+  return await allRecords(source)
 }
 
 /** Sends messages in their order; a node stays on its partition. */

@@ -16,6 +16,7 @@ import { SimulatorSource } from '../../src/sources/simulator.ts'
 import type { SourceRecord } from '../../src/sources/source.ts'
 import { Telemetry } from '../../src/telemetry/telemetry.ts'
 import { featureCount } from '../../src/windows/schema.ts'
+import { allRecords } from '../support/drain.ts'
 import { REFERENCE_BUNDLE } from '../support/reference.ts'
 import { rewrap } from '../support/rewrap.ts'
 
@@ -31,17 +32,8 @@ const scorer = await Scorer.create(bundle.model, featureCount(bundle.manifest.sc
 after(() => scorer.release())
 const machine = new Machine({ nodes: 3, seed: 4, startMs: START, faults: [] })
 const NODES = machine.nodes.map(({ name }) => name)
-const records = await simulate()
-
-async function simulate(): Promise<SourceRecord[]> {
-  const source = new SimulatorSource({ machine, speed: 'max', endMs: START + HOURS * HOUR })
-  const out: SourceRecord[] = []
-  for (;;) {
-    const event = await source.poll(1000)
-    if (event.kind === 'end') return out
-    if (event.kind === 'records') out.push(...event.records)
-  }
-}
+const source = new SimulatorSource({ machine, speed: 'max', endMs: START + HOURS * HOUR })
+const records = await allRecords(source)
 
 /** The model with windows that overlap. */
 function withEvery(everySeconds: number): Bundle {

@@ -20,6 +20,7 @@ import type { SourceRecord } from '../../src/sources/source.ts'
 import { Telemetry } from '../../src/telemetry/telemetry.ts'
 import { featureCount } from '../../src/windows/schema.ts'
 import { machine } from '../compare/machine.ts'
+import { allRecords } from '../support/drain.ts'
 import { REFERENCE_BUNDLE } from '../support/reference.ts'
 import { rewrap } from '../support/rewrap.ts'
 
@@ -42,23 +43,14 @@ if (gc === undefined) throw new Error('run it with --expose-gc')
 
 const bundle = openBundle(REFERENCE_BUNDLE)
 const scorer = await Scorer.create(bundle.model, featureCount(bundle.manifest.schema))
-const good = await simulate()
+const simulated = new SimulatorSource({
+  machine: new Machine({ nodes: NODES, seed: 4, startMs: START, faults: [] }),
+  speed: 'max',
+  endMs: START + HOURS * 3_600_000,
+})
+const good = await allRecords(simulated)
 const sensors = bundle.manifest.schema.metrics.map(({ name }) => name)
 const random = createRandom(seed)
-
-async function simulate(): Promise<SourceRecord[]> {
-  const source = new SimulatorSource({
-    machine: new Machine({ nodes: NODES, seed: 4, startMs: START, faults: [] }),
-    speed: 'max',
-    endMs: START + HOURS * 3_600_000,
-  })
-  const records: SourceRecord[] = []
-  for (;;) {
-    const event = await source.poll(1000)
-    if (event.kind === 'end') return records
-    if (event.kind === 'records') records.push(...event.records)
-  }
-}
 
 const pick = <T>(of: readonly T[]): T => of[random.integer(of.length)] as T // below length
 

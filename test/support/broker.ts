@@ -14,11 +14,11 @@ import {
   statSync,
 } from 'node:fs'
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { answers, freePorts } from './ports.ts'
 import { SCRAM_ARGUMENTS, secureProperties } from './secure.ts'
 
 export interface TestBroker {
@@ -123,15 +123,6 @@ function tryLock(lock: string): boolean {
   }
 }
 
-/** Ports that are free now, held together so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((s) => new Promise((resolve) => s.once('listening', resolve))))
-  const ports = servers.map((s) => (s.address() as { port: number }).port) // listening on TCP
-  await Promise.all(servers.map((s) => new Promise((resolve) => s.close(resolve))))
-  return ports
-}
-
 /** Small for a test: few internal partitions, no waiting for group members, every topic on purpose, soon back after a crash. */
 function properties([port, controllerPort, ...securePorts]: number[], folder: string): string {
   const [sasl, mtls] = securePorts.map((p) => `://127.0.0.1:${p}`)
@@ -227,14 +218,4 @@ async function startOwnBroker(libraries: string, secure: boolean): Promise<TestB
     start,
     stop,
   }
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => resolve(true))
-    socket.once('error', () => resolve(false))
-    socket.once('close', () => resolve(false))
-    socket.once('connect', () => socket.destroy())
-  })
 }

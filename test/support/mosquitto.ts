@@ -1,10 +1,10 @@
 /** A real MQTT broker for tests: Mosquitto on loopback, its files in a folder of its own. */
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { answers, freePorts } from './ports.ts'
 import { tlsFile } from './secure.ts'
 
 export interface Mosquitto {
@@ -36,7 +36,7 @@ export async function startMosquitto(): Promise<Mosquitto | { skip: string }> {
     console.error(`SKIPPED, MQTT tests: ${reason}`)
     return { skip: reason }
   }
-  const [plain, secure] = [await freePort(), await freePort()]
+  const [plain = 0, secure = 0] = await freePorts(2)
   const config = join(folder, 'mosquitto.conf')
   writeFileSync(
     config,
@@ -84,24 +84,4 @@ keyfile ${tlsFile('broker-keystore.pem')}
       rmSync(folder, { recursive: true })
     },
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number } // listening on TCP
-      server.close(() => resolve(port))
-    })
-  })
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
 }
