@@ -75,6 +75,11 @@ export const KafkaSourceSchema = section(
       default: 'examon-dec.state',
       description: 'Compacted topic that keeps the state of each node across restarts.',
     }),
+    delivery: Type.Enum(['exactly_once', 'at_least_once'], {
+      default: 'exactly_once',
+      description:
+        'Whether flags to the same cluster, states and offsets are one transaction, so that a crash repeats nothing for those who read committed records. `at_least_once` is for clusters without transactions.',
+    }),
   },
   { description: 'Live samples from Kafka.' },
 )

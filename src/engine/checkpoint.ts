@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { KafkaWriter } from '../sinks/producer.ts'
+import { KafkaWriter, type OutgoingRecord } from '../sinks/producer.ts'
 import {
   assertReachable,
   type ClusterAddress,
@@ -11,12 +11,15 @@ import {
 import { Fetcher, type PartitionState } from '../sources/kafka-fetch.ts'
 import type { KafkaSecurity } from '../sources/kafka-security.ts'
 
+/** States by node; null for a node that is gone. */
+export type States = ReadonlyMap<string, object | null>
+
 /** Per-node state that outlives the process. The states are JSON; what they mean is the engine's affair. */
 export interface Checkpoint {
   /** The latest state of every node. */
   restore(): Promise<Map<string, unknown>>
   /** Stores states; resolves when they are safe. Nodes left out keep what they had. */
-  save(states: ReadonlyMap<string, object>): Promise<void>
+  save(states: States): Promise<void>
   close(): Promise<void>
 }
 
@@ -74,13 +77,16 @@ export class KafkaCheckpoint implements Checkpoint {
     return new KafkaCheckpoint(options, address)
   }
 
-  /** Reads the topic from its beginning to the end it had at the call. A record without value deletes its node. */
+  /**
+   * Reads the topic from its beginning to the end it had at the call, and on until every transaction that had begun by then has
+   * ended: one of a member that died may still hold states. A record without value deletes its node.
+   */
   async restore(): Promise<Map<string, unknown>> {
     const { topic, onEvent } = this.#options
     const states = new Map<string, unknown>()
     let wake = () => {}
     const fetcher = new Fetcher(
-      { ...this.#address, topics: [topic], group: this.#options.clientId },
+      { ...this.#address, topics: [topic], group: this.#options.clientId, committedOnly: true },
       (name, detail) => onEvent?.(name, `${topic}: ${detail}`),
       () => wake(),
     )
@@ -90,7 +96,7 @@ export class KafkaCheckpoint implements Checkpoint {
       const ends = parts.map((part) => part.end) // fixed now; `end` itself follows the log
       fetcher.assign(parts)
       let giveUp = deadline()
-      while (parts.some((part, i) => part.position < (ends[i] as number))) {
+      while (parts.some((part, i) => !fetcher.isReadTo(part, ends[i] as number))) {
         fetcher.pump()
         const records = fetcher.take(CHUNK_RECORDS)
         for (const { key, value, partition, offset } of records) {
@@ -139,15 +145,18 @@ export class KafkaCheckpoint implements Checkpoint {
     }
   }
 
-  async save(states: ReadonlyMap<string, object>): Promise<void> {
+  async save(states: States): Promise<void> {
+    await this.#writer.write(this.recordsOf(states))
+  }
+
+  /** What `save` writes. */
+  recordsOf(states: States): OutgoingRecord[] {
     const { topic } = this.#options
-    await this.#writer.write(
-      [...states].map(([node, state]) => ({
-        topic,
-        key: Buffer.from(node),
-        value: Buffer.from(JSON.stringify(state)),
-      })),
-    )
+    return [...states].map(([node, state]) => ({
+      topic,
+      key: Buffer.from(node),
+      value: state === null ? null : Buffer.from(JSON.stringify(state)),
+    }))
   }
 
   async close(): Promise<void> {

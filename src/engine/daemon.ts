@@ -6,7 +6,7 @@ import { createLogger } from '../telemetry/logger.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
 import { aborted, TURN_MS, withDeadline } from './ending.ts'
 import { Engine } from './engine.ts'
-import { createSinks, openSource } from './parts.ts'
+import { openEnds } from './parts.ts'
 import { Reloader } from './reload.ts'
 
 /**
@@ -31,13 +31,9 @@ export async function runDaemon(
   const http = await startHttp({ ...config.http, telemetry, reload })
   telemetry.listening(http.url)
   try {
-    const { source, checkpoint } = await openSource(config.source, telemetry)
-    const clientId = config.source.type === 'kafka' ? config.source.client_id : 'examon-dec'
     const engine = new Engine({
+      ...(await openEnds(config, telemetry)),
       bundle,
-      source,
-      checkpoint,
-      sinks: createSinks(config.sinks, clientId, telemetry),
       telemetry,
       windows: config.windows,
       detect: detectorOptions(config.detect),

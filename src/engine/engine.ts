@@ -10,6 +10,7 @@ import type { Source, SourceEvent } from '../sources/source.ts'
 import type { ModelFacts, Telemetry } from '../telemetry/telemetry.ts'
 import { featureCount } from '../windows/schema.ts'
 import type { Checkpoint } from './checkpoint.ts'
+import type { ExactlyOnce } from './exactly-once.ts'
 import { parseNodeState } from './node-state.ts'
 import { type Emission, Pipeline } from './pipeline.ts'
 import { StallWatch } from './stall.ts'
@@ -21,6 +22,8 @@ export interface EngineParts {
   sinks: readonly Sink[]
   /** State across restarts, or null for sources that start anew each time. */
   checkpoint: Checkpoint | null
+  /** Makes results and progress one; without it they follow one another, and a crash between them repeats. */
+  exactlyOnce?: ExactlyOnce | null
   telemetry: Telemetry
   windows: WindowsConfig
   detect: DetectorOptions
@@ -51,7 +54,8 @@ const SILENT_AFTER = 2
 
 /**
  * The long-running loop. Order of each turn: records into windows; closed windows into flags; flags into every sink;
- * then node states; then offsets. Offsets thus stand behind emitted flags: a crash repeats, it never loses.
+ * then node states; then offsets. Offsets thus stand behind emitted flags: a crash repeats, it never loses. Between topics of
+ * one Kafka cluster it does not even repeat, for there the last three are one transaction.
  */
 export class Engine {
   private parts: EngineParts
@@ -79,6 +83,7 @@ export class Engine {
     this.scorer = await Scorer.create(bundle.model, featureCount(bundle.manifest.schema))
     telemetry.modelLoaded(factsOf(bundle))
     for (const sink of sinks) await sink.start()
+    await this.parts.exactlyOnce?.start()
     await source.start()
   }
 
@@ -115,8 +120,13 @@ export class Engine {
 
   /** Releases everything; what is not committed is read again by the next start. */
   async close(): Promise<void> {
-    const { source, sinks, checkpoint } = this.parts
-    const closing = [source.close(), ...sinks.map((sink) => sink.close()), checkpoint?.close()]
+    const { source, sinks, checkpoint, exactlyOnce } = this.parts
+    const closing = [
+      source.close(),
+      ...sinks.map((sink) => sink.close()),
+      checkpoint?.close(),
+      exactlyOnce?.close(),
+    ]
     const failed = (await Promise.allSettled(closing)).find((result) => result.status === 'rejected')
     await this.scorer?.release()
     if (failed !== undefined) throw failed.reason
@@ -177,6 +187,7 @@ export class Engine {
         ...detect,
         futureSkewMs: isLive ? windows.future_skew * 1000 : Number.POSITIVE_INFINITY,
         forgetAfterMs: windows.forget_after * 1000,
+        latenessMs: windows.lateness * 1000,
         form,
         isWhole,
       },
@@ -204,22 +215,26 @@ export class Engine {
     const started = performance.now()
     const emission = await this.pipeline.close(toMs)
     if (emission.flags.length === 0) return
-    if (!(await this.deliver(emission, signal))) {
+    const { telemetry, exactlyOnce = null } = this.parts
+    const isSafe =
+      (await this.deliver(emission, signal)) &&
+      (exactlyOnce === null || (await exactlyOnce.commit(emission, this.offsets(this.pipeline), signal)))
+    if (!isSafe) {
       this.pipeline = null // its windows are gone undelivered, so nothing may be committed any more
       return
     }
-    const { telemetry } = this.parts
     telemetry.closeToFlag((performance.now() - started) / 1000)
     for (const flag of emission.flags) telemetry.flag(flag)
     for (const alarm of emission.alarms) telemetry.alarm(alarm)
     for (const node of emission.forgotten) telemetry.nodeForgotten(node)
-    await this.commit(emission.states)
+    if (exactlyOnce === null) await this.commit(emission.states)
   }
 
-  /** Writes to every sink, trying again until each has it; false when the signal aborted before that. */
+  /** Writes to every sink of its own, trying again until each has it; false when the signal aborted before that. */
   private async deliver(emission: Emission, signal: AbortSignal): Promise<boolean> {
     const { telemetry } = this.parts
     for (const sink of this.parts.sinks) {
+      if (this.parts.exactlyOnce?.includes(sink)) continue
       for (let wait = FIRST_RETRY_MS; ; wait = Math.min(2 * wait, LAST_RETRY_MS)) {
         const started = performance.now()
         try {
@@ -245,10 +260,7 @@ export class Engine {
     if (this.pipeline === null) return
     const { source, checkpoint, telemetry } = this.parts
     const started = performance.now()
-    const offsets = new Map(this.positions)
-    for (const [partition, offset] of this.pipeline.neededOffsets()) {
-      offsets.set(partition, Math.min(offset, offsets.get(partition) ?? offset))
-    }
+    const offsets = this.offsets(this.pipeline)
     try {
       if (states.size > 0) await checkpoint?.save(states)
       await source.commit(offsets)
@@ -257,6 +269,15 @@ export class Engine {
       // The next commit covers this one; until then a crash repeats a little more.
       telemetry.commitFailed(error)
     }
+  }
+
+  /** By partition, the offset from which a restart has to read. */
+  private offsets(pipeline: Pipeline): Map<number, number> {
+    const offsets = new Map(this.positions)
+    for (const [partition, offset] of pipeline.neededOffsets()) {
+      offsets.set(partition, Math.min(offset, offsets.get(partition) ?? offset))
+    }
+    return offsets
   }
 
   private reportLag(now: number): void {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { mkdir, open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { Checkpoint } from './checkpoint.ts'
+import type { Checkpoint, States } from './checkpoint.ts'
 
 /** Version of the file's form. */
 const FORMAT = 1
@@ -32,8 +32,11 @@ export class FileCheckpoint implements Checkpoint {
     return new Map(this.#states)
   }
 
-  save(states: ReadonlyMap<string, object>): Promise<void> {
-    for (const [node, state] of states) this.#states.set(node, state)
+  save(states: States): Promise<void> {
+    for (const [node, state] of states) {
+      if (state === null) this.#states.delete(node)
+      else this.#states.set(node, state)
+    }
     const turn = this.#last.then(() => this.#write())
     this.#last = turn.catch(() => {})
     return turn

@@ -2,11 +2,14 @@ import { Ajv } from 'ajv'
 import Type from 'typebox'
 import type { NodeState } from '../detect/detector.ts'
 import { ALARM_STATES } from '../detect/records.ts'
+import type { BootReading } from '../windows/pane.ts'
 
 /** What is kept of a node across restarts and changes of assignment. */
 export interface StoredState extends NodeState {
   /** Partition that the node's samples come from; whoever reads it takes up the state. */
   partition: number
+  /** Newest reading of the node's boot time before `emittedToMs`, if it tells any. */
+  boot?: BootReading | null
 }
 
 const StoredStateSchema = Type.Object({
@@ -25,6 +28,9 @@ const StoredStateSchema = Type.Object({
   muted: Type.Boolean(),
   model: Type.String(),
   partition: Type.Number(),
+  boot: Type.Optional(
+    Type.Union([Type.Null(), Type.Object({ seconds: Type.Number(), timeMs: Type.Number() })]),
+  ),
 })
 
 const isStoredState = new Ajv().compile<StoredState>(StoredStateSchema)

@@ -1,4 +1,6 @@
-import type { SinkConfig, SourceConfig } from '../config/schema.ts'
+import { randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import type { KafkaSourceConfig, RunConfig, SinkConfig, SourceConfig } from '../config/schema.ts'
 import { openHistory } from '../history/history.ts'
 import { planFaults, usualFaultCount } from '../simulator/faults.ts'
 import { placeNodes } from '../simulator/layout.ts'
@@ -14,6 +16,7 @@ import { SimulatorSource } from '../sources/simulator.ts'
 import type { Source } from '../sources/source.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { type Checkpoint, KafkaCheckpoint } from './checkpoint.ts'
+import { ExactlyOnce } from './exactly-once.ts'
 import { FileCheckpoint } from './file-checkpoint.ts'
 import { mqttAddress, mqttSource } from './mqtt-parts.ts'
 
@@ -21,40 +24,96 @@ const DAY_MS = 86_400_000
 /** Faults of an endless simulation are planned this far ahead, days. */
 const ENDLESS_DAYS = 28
 
-/** The source that the configuration names, with its checkpoint where it has one. */
-export async function openSource(
-  config: SourceConfig,
+/** What stands at both ends of the line. */
+export interface Ends {
+  source: Source
+  checkpoint: Checkpoint | null
+  sinks: Sink[]
+  exactlyOnce: ExactlyOnce | null
+}
+
+/** Source, sinks and what keeps their progress, as the configuration names them. */
+export async function openEnds({ source, sinks }: RunConfig, telemetry: Telemetry): Promise<Ends> {
+  if (source.type === 'kafka') return await openKafkaEnds(source, sinks, telemetry)
+  const opened = await openSource(source, telemetry)
+  return { ...opened, sinks: createSinks(sinks, DEFAULT_CLIENT_ID, telemetry), exactlyOnce: null }
+}
+
+const DEFAULT_CLIENT_ID = 'examon-dec'
+
+async function openKafkaEnds(
+  config: KafkaSourceConfig,
+  sinkConfigs: readonly SinkConfig[],
+  telemetry: Telemetry,
+): Promise<Ends> {
+  const { brokers, client_id: clientId, group, instance_id: instanceId } = config
+  const isTransactional = config.delivery === 'exactly_once'
+  const isInside = (sink: SinkConfig): boolean => isTransactional && isSameCluster(sink, config)
+  const { source, checkpoint } = await openKafka(config, telemetry)
+  const sinks = createSinks(sinkConfigs, clientId, telemetry, isInside)
+  if (!isTransactional) return { source, checkpoint, sinks, exactlyOnce: null }
+  const inside = sinks.filter(
+    (sink, i) => sink instanceof KafkaSink && isInside(sinkConfigs[i] as SinkConfig),
+  )
+  const address = {
+    brokers,
+    clientId,
+    security: openSecurity(config, 'source'),
+    brokersKey: 'source.brokers',
+  }
+  // A static member fences its own past; of others each process is somebody else, and the group fences those that are gone.
+  const id = `${group}-${instanceId ?? randomUUID()}`
+  const parts = { source, checkpoint, sinks: inside as KafkaSink[] }
+  return { source, checkpoint, sinks, exactlyOnce: new ExactlyOnce(parts, telemetry, address, id) }
+}
+
+/** Whether a sink writes to the cluster that the source reads, under the same name: one transaction can then hold both. */
+function isSameCluster(sink: SinkConfig, source: KafkaSourceConfig): boolean {
+  return (
+    sink.type === 'kafka' &&
+    isDeepStrictEqual(sink.brokers.toSorted(), source.brokers.toSorted()) &&
+    isDeepStrictEqual(sink.tls, source.tls) &&
+    isDeepStrictEqual(sink.sasl, source.sasl)
+  )
+}
+
+async function openKafka(
+  config: KafkaSourceConfig,
+  telemetry: Telemetry,
+): Promise<{ source: KafkaSource; checkpoint: KafkaCheckpoint }> {
+  const onEvent = (name: string, detail: string): void => {
+    telemetry.sourceEvent(name, detail)
+    if (name === 'fetch_failed') telemetry.notReady(`can't read from Kafka: ${detail}`)
+    if (name === 'fetch_recovered') telemetry.ready()
+  }
+  const { brokers, topics, group, from } = config
+  const security = openSecurity(config, 'source')
+  const source = new KafkaSource({
+    brokers,
+    topics,
+    group,
+    from,
+    security,
+    clientId: config.client_id,
+    onEvent,
+    ...(config.instance_id === undefined ? {} : { instanceId: config.instance_id }),
+  })
+  const checkpoint = await KafkaCheckpoint.open({
+    brokers,
+    security,
+    clientId: config.client_id,
+    topic: config.state_topic,
+    partitions: STATE_PARTITIONS,
+    onEvent,
+  })
+  return { source, checkpoint }
+}
+
+async function openSource(
+  config: Exclude<SourceConfig, KafkaSourceConfig>,
   telemetry: Telemetry,
 ): Promise<{ source: Source; checkpoint: Checkpoint | null }> {
   switch (config.type) {
-    case 'kafka': {
-      const onEvent = (name: string, detail: string): void => {
-        telemetry.sourceEvent(name, detail)
-        if (name === 'fetch_failed') telemetry.notReady(`can't read from Kafka: ${detail}`)
-        if (name === 'fetch_recovered') telemetry.ready()
-      }
-      const { brokers, topics, group, from } = config
-      const security = openSecurity(config, 'source')
-      const source = new KafkaSource({
-        brokers,
-        topics,
-        group,
-        from,
-        security,
-        clientId: config.client_id,
-        onEvent,
-        ...(config.instance_id === undefined ? {} : { instanceId: config.instance_id }),
-      })
-      const checkpoint = await KafkaCheckpoint.open({
-        brokers,
-        security,
-        clientId: config.client_id,
-        topic: config.state_topic,
-        partitions: STATE_PARTITIONS,
-        onEvent,
-      })
-      return { source, checkpoint }
-    }
     case 'mqtt': {
       const checkpoint = config.state_file === undefined ? null : await FileCheckpoint.open(config.state_file)
       return { source: mqttSource(config, telemetry), checkpoint }
@@ -89,7 +148,12 @@ function simulatorSource(config: Extract<SourceConfig, { type: 'simulator' }>): 
   return new SimulatorSource({ machine, speed, ...(days === undefined ? {} : { endMs: toMs }) })
 }
 
-export function createSinks(configs: readonly SinkConfig[], clientId: string, telemetry: Telemetry): Sink[] {
+function createSinks(
+  configs: readonly SinkConfig[],
+  clientId: string,
+  telemetry: Telemetry,
+  isInTransaction: (config: SinkConfig) => boolean = () => false,
+): Sink[] {
   return configs.map((config, i) => {
     if (config.type === 'ndjson') {
       return new NdjsonSink({
@@ -113,6 +177,7 @@ export function createSinks(configs: readonly SinkConfig[], clientId: string, te
       anomalousOnly: config.anomalous_only,
       createTopics: config.create_topics,
       configKey: `sinks[${i}]`,
+      isInTransaction: isInTransaction(config),
       onEvent: (name, detail) => telemetry.sourceEvent(name, detail),
     })
   })

@@ -10,11 +10,14 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 import { Assembler, type ClosedWindow } from '../windows/assembler.ts'
 import { coverage } from '../windows/coverage.ts'
 import { featureCount } from '../windows/schema.ts'
+import { MuteQueue } from './mute-queue.ts'
 import type { StoredState } from './node-state.ts'
 
 export interface PipelineOptions extends DetectorOptions {
   /** Samples further ahead of the clock are dropped, ms. */
   futureSkewMs: number
+  /** How far a sample may lie behind the newest of its partition and still count for a window that has ended, ms. */
+  latenessMs: number
   /** A node without samples for this long is forgotten, ms. */
   forgetAfterMs: number
   /** Whether no other member reads beside this one. */
@@ -27,8 +30,8 @@ export interface PipelineOptions extends DetectorOptions {
 export interface Emission {
   flags: FlagRecord[]
   alarms: AlarmRecord[]
-  /** Nodes whose state changed. */
-  states: Map<string, StoredState>
+  /** Nodes whose state changed; null for those that are gone for good. */
+  states: Map<string, StoredState | null>
   /** Nodes that are gone for good. */
   forgotten: string[]
 }
@@ -63,17 +66,19 @@ export class Pipeline {
   private readonly spread = new Set<string>()
   private readonly muted = new Set<string>()
   private readonly handler: SampleHandler
-  private readonly observe: (partition: number, timeMs: number) => void
+  private readonly observe: (partition: number, timeMs: number) => number
+  /** Changes of `muted` that no window's end has reached yet. */
+  private readonly mutes = new MuteQueue()
   private nowMs = 0
   private taken = 0
 
-  /** `observe` is told the time of every sample, for the watermark. */
+  /** `observe` is told the time of every sample, for the watermark, and answers with the newest of the partition. */
   constructor(
     bundle: Bundle,
     scorer: Scorer,
     telemetry: Telemetry,
     options: PipelineOptions,
-    observe: (partition: number, timeMs: number) => void,
+    observe: (partition: number, timeMs: number) => number,
   ) {
     this.bundle = bundle
     this.scorer = scorer
@@ -103,13 +108,13 @@ export class Pipeline {
 
   /** Takes up where an earlier run stopped. Nodes of other partitions are left to whoever reads those. */
   restore(states: ReadonlyMap<string, StoredState>, partitions: readonly number[]): void {
-    for (const [node, { partition, ...state }] of states) {
+    for (const [node, { partition, boot = null, ...state }] of states) {
       if (!partitions.includes(partition)) continue
       this.detector.import(node, state)
       this.partitions.set(node, partition)
       if (state.rack !== null) this.racks.set(node, state.rack)
       if (state.muted) this.muted.add(node)
-      this.assembler.addNode(node)
+      this.assembler.addNode(node, boot)
     }
   }
 
@@ -127,6 +132,10 @@ export class Pipeline {
     const emission: Emission = { flags: [], alarms: [], states: new Map(), forgotten: [] }
     const forgotten = new Set<string>()
     for (const window of this.assembler.close(toMs)) {
+      for (const { node, muted } of this.mutes.until(window.endMs)) {
+        if (muted) this.muted.add(node)
+        else this.muted.delete(node)
+      }
       await this.flagWindow(window, emission)
       for (const node of this.detector.forget(window.endMs - this.options.forgetAfterMs)) {
         this.racks.delete(node)
@@ -140,29 +149,26 @@ export class Pipeline {
     for (const { node } of emission.flags) {
       const state = this.detector.export(node)
       const partition = this.partitions.get(node)
-      if (state !== null && partition !== undefined) emission.states.set(node, { ...state, partition })
+      if (state !== null && partition !== undefined)
+        emission.states.set(node, { ...state, partition, boot: this.assembler.bootOf(node) })
     }
     emission.forgotten = [...forgotten].filter((node) => !this.detector.knows(node))
+    for (const node of emission.forgotten) emission.states.set(node, null)
     return emission
   }
 
   /** By partition, the lowest offset that an open window still needs. */
   neededOffsets(): Map<number, number> {
-    return this.assembler.neededOffsets()
+    return this.mutes.addOffsets(this.assembler.neededOffsets())
   }
 
   private sampleHandler(): SampleHandler {
     return {
       sample: (series, value, timeMs, record) => {
-        if (timeMs > this.nowMs + this.options.futureSkewMs) {
-          this.telemetry.dropped(
-            'future',
-            `${series.node} ${series.sensor} at ${new Date(timeMs).toISOString()}`,
-          )
-          return
-        }
-        this.observe(record.partition, timeMs)
-        const refusal = this.assembler.add(series, value, timeMs, record.partition, record.offset)
+        if (this.isAhead(timeMs, () => `${series.node} ${series.sensor}`)) return
+        const { partition, offset } = record
+        const horizonMs = this.observe(partition, timeMs) - this.options.latenessMs
+        const refusal = this.assembler.add(series, value, timeMs, partition, offset, horizonMs)
         if (refusal === null) {
           this.taken++
           this.place(series.node, record.partition)
@@ -172,15 +178,22 @@ export class Pipeline {
           this.telemetry.dropped(refusal, `${series.node} ${series.sensor}`)
         }
       },
-      maintenance: (node, rack, muted) => {
-        if (muted) this.muted.add(node)
-        else this.muted.delete(node)
+      maintenance: (node, rack, muted, timeMs, { partition, offset }) => {
+        if (this.isAhead(timeMs, () => `maintenance of ${node}`)) return
+        this.mutes.add({ node, muted, timeMs, partition, offset })
         if (rack !== null) this.racks.set(node, rack)
       },
       drop: (reason, record, detail) => {
         this.telemetry.dropped(reason, `partition ${record.partition} offset ${record.offset}: ${detail}`)
       },
     }
+  }
+
+  /** Drops what claims to come from the future. */
+  private isAhead(timeMs: number, what: () => string): boolean {
+    if (timeMs <= this.nowMs + this.options.futureSkewMs) return false
+    this.telemetry.dropped('future', `${what()} at ${new Date(timeMs).toISOString()}`)
+    return true
   }
 
   private place(node: string, partition: number): void {

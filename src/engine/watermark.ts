@@ -24,11 +24,13 @@ export class Watermark {
     }
   }
 
-  observe(partition: number, timeMs: number, nowMs: number): void {
+  /** Takes note of a sample's time; the newest of its partition, ms. */
+  observe(partition: number, timeMs: number, nowMs: number): number {
     const entry = this.partitions.get(partition)
-    if (entry === undefined) return // of an assignment that has ended
+    if (entry === undefined) return Number.NEGATIVE_INFINITY // of an assignment that has ended
     if (timeMs > entry.newestMs) entry.newestMs = timeMs
     entry.heardMs = nowMs
+    return entry.newestMs
   }
 
   advance(progress: readonly PartitionProgress[], nowMs: number): number {

@@ -142,7 +142,7 @@ export class Decoder {
         return
       }
       const { node, rack, muted } = meaning.drained
-      handler.maintenance(node, rack, muted, reading.timeMs)
+      handler.maintenance(node, rack, muted, reading.timeMs, record)
       return
     }
     if (reason !== null) {

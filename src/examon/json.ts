@@ -77,7 +77,7 @@ export class JsonDecoder {
         handler.drop('bad_time', record, `timestamp ${excerpt(time)}, ms since 1970 are needed`)
         continue
       }
-      if (muted !== null) handler.maintenance(node, rack, muted, timeMs)
+      if (muted !== null) handler.maintenance(node, rack, muted, timeMs, record)
       else if (several === null) this.#sample(node, rack, name as string, value, timeMs, record, handler)
       else for (const [sensor, v] of several) this.#sample(node, rack, sensor, v, timeMs, record, handler)
     }

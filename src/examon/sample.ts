@@ -40,6 +40,6 @@ export type DropReason = (typeof DROP_REASONS)[number]
 export interface SampleHandler {
   sample(series: Series, value: number, timeMs: number, record: SourceRecord): void
   /** Nagios says that the node is drained or back (`nagiosdrained` tag). */
-  maintenance(node: string, rack: string | null, muted: boolean, timeMs: number): void
+  maintenance(node: string, rack: string | null, muted: boolean, timeMs: number, record: SourceRecord): void
   drop(reason: DropReason, record: SourceRecord, detail: string): void
 }

@@ -17,6 +17,8 @@ export interface KafkaSinkOptions {
   /** Where the sink stands in the config, for messages; `sinks[0]` unless told. */
   configKey?: string
   startTimeoutMs?: number
+  /** Records leave in somebody else's transaction, by `recordsOf`; `write` is not for this sink. */
+  isInTransaction?: boolean
   /** Hears of `produce_retry`. */
   onEvent?: (name: string, detail: string) => void
 }
@@ -37,7 +39,8 @@ export class KafkaSink implements Sink {
   }
 
   async start(): Promise<void> {
-    const { flagsTopic, alarmsTopic, createTopics, configKey = 'sinks[0]', onEvent } = this.#options
+    const { flagsTopic, alarmsTopic, createTopics, configKey = 'sinks[0]' } = this.#options
+    const { isInTransaction = false, onEvent } = this.#options
     await assertReachable(this.#address)
     const wanted = { partitions: PARTITIONS, configs: [] }
     await ensureTopics(
@@ -48,18 +51,23 @@ export class KafkaSink implements Sink {
       ],
       createTopics,
     )
-    this.#writer = new KafkaWriter(this.#address, onEvent)
+    if (!isInTransaction) this.#writer = new KafkaWriter(this.#address, onEvent)
   }
 
   async write(flags: readonly FlagRecord[], alarms: readonly AlarmRecord[]): Promise<void> {
-    if (this.#writer === null) throw new Error('write before start')
+    if (this.#writer === null) throw new Error('write without a writer of its own')
+    // One write, so that flags and alarms of a window leave together.
+    await this.#writer.write(this.recordsOf(flags, alarms))
+  }
+
+  /** What `write` writes. */
+  recordsOf(flags: readonly FlagRecord[], alarms: readonly AlarmRecord[]): OutgoingRecord[] {
     const { flagsTopic, alarmsTopic, anomalousOnly } = this.#options
     const kept = anomalousOnly ? flags.filter((flag) => flag.anomalous) : flags
-    // One write, so that flags and alarms of a window leave together.
-    await this.#writer.write([
+    return [
       ...kept.map((flag) => outgoing(flagsTopic, flag)),
       ...alarms.map((alarm) => outgoing(alarmsTopic, alarm)),
-    ])
+    ]
   }
 
   async close(): Promise<void> {

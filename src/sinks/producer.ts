@@ -1,5 +1,5 @@
 /** Writing to Kafka: acknowledged by all in-sync replicas, idempotent, in requests that every broker takes. */
-import { ProduceAcks, Producer } from '@platformatic/kafka'
+import { type MessageToProduce, ProduceAcks, Producer } from '@platformatic/kafka'
 import {
   assertReachable,
   type ClusterAddress,
@@ -12,7 +12,8 @@ import {
 export interface OutgoingRecord {
   topic: string
   key: Buffer
-  value: Buffer
+  /** Null deletes the key from a compacted topic. */
+  value: Buffer | null
   /** What chooses the partition, where it is not the key. */
   partitionBy?: Buffer
 }
@@ -60,27 +61,33 @@ export class KafkaWriter {
   }
 
   async #send(records: readonly OutgoingRecord[]): Promise<void> {
-    for (let begin = 0; begin < records.length; ) {
-      let end = begin
-      for (let bytes = 0; end < records.length; end++) {
-        const { key, value } = records[end] as OutgoingRecord // end < length
-        bytes += key.length + value.length + RECORD_OVERHEAD_BYTES
-        if (bytes > REQUEST_BYTES && end > begin) break
-      }
-      const messages = records.slice(begin, end).map(({ topic, key, value, partitionBy }) => ({
-        topic,
-        key,
-        value,
-        partition: partitionHash(partitionBy ?? key), // the client takes it modulo the number of partitions
-      }))
+    for (const messages of requestsOf(records)) {
       try {
         await this.#producer.send({ messages })
       } catch (error) {
         const topics = [...new Set(messages.map((m) => m.topic))]
         throw new Error(`could not write to Kafka topic ${topics.join(', ')}: ${rootCause(error)}`)
       }
-      begin = end
     }
+  }
+}
+
+/** The records as requests, in order. */
+export function* requestsOf(records: readonly OutgoingRecord[]): Generator<MessageToProduce[], void> {
+  for (let begin = 0; begin < records.length; ) {
+    let end = begin
+    for (let bytes = 0; end < records.length; end++) {
+      const { key, value } = records[end] as OutgoingRecord // end < length
+      bytes += key.length + (value?.length ?? 0) + RECORD_OVERHEAD_BYTES
+      if (bytes > REQUEST_BYTES && end > begin) break
+    }
+    yield records.slice(begin, end).map(({ topic, key, value, partitionBy }) => ({
+      topic,
+      key,
+      value: value as Buffer, // null is valid on the wire
+      partition: partitionHash(partitionBy ?? key), // the client takes it modulo the number of partitions
+    }))
+    begin = end
   }
 }
 

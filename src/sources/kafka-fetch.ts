@@ -10,6 +10,7 @@ import {
   type RecordsBatch,
 } from '@platformatic/kafka'
 import { type ClusterAddress, clientOptions, rootCause, toNumber } from './kafka-cluster.ts'
+import { CONTROL_BATCH, CommittedOnly } from './kafka-committed.ts'
 import type { SourceRecord } from './source.ts'
 
 /** One partition being read. */
@@ -37,8 +38,6 @@ const MIN_BYTES = 16 * 1024
 const MAX_WAIT_MS = 100
 const FIRST_BACKOFF_MS = 100
 const MAX_BACKOFF_MS = 5_000
-/** Attribute bit of a batch that holds transaction markers, no records. */
-const CONTROL_BATCH = 1 << 5
 const OFFSET_OUT_OF_RANGE = 1
 const CLUSTER = -1
 
@@ -69,15 +68,18 @@ export class Fetcher {
   /** Failures in a row by leader; those of the metadata, which no leader answers for, under `CLUSTER`. */
   readonly #failures = new Map<number, number>()
   #leaderlessTold = 0
+  /** By partition, where only committed records are to be handed on. */
+  readonly #committed: Map<PartitionState, CommittedOnly> | null
 
   constructor(
-    options: ClusterAddress & { topics: string[]; group: string },
+    options: ClusterAddress & { topics: string[]; group: string; committedOnly?: boolean },
     onEvent: (name: string, detail: string) => void,
     onProgress: () => void,
   ) {
     this.#topics = options.topics
     this.#onEvent = onEvent
     this.#onProgress = onProgress
+    this.#committed = options.committedOnly === true ? new Map() : null
     this.#client = new Consumer({
       ...clientOptions(options),
       groupId: options.group, // demanded by the client; this one never joins
@@ -85,7 +87,7 @@ export class Fetcher {
       maxWaitTime: MAX_WAIT_MS,
       minBytes: MIN_BYTES,
       maxBytes: MAX_BYTES,
-      // What comes in is not transactional, and the client's own filter for aborted records leaks.
+      // The client's own filter for aborted records leaks; where it matters, `committedOnly` does it.
       isolationLevel: FetchIsolationLevels.READ_UNCOMMITTED,
     })
     this.#client.topics.trackAll(...options.topics)
@@ -136,15 +138,20 @@ export class Fetcher {
         if (offset < from) continue
         const { key, value, headers } = record
         taken.push({ key, value, headers, partition: part.id, offset })
-        part.position = offset + 1
+        part.position = Math.max(part.position, offset + 1)
       }
       if (pending.index < records.length) break
-      part.position = pending.after
+      part.position = Math.max(part.position, pending.after)
       this.#queued -= records.length
       done++
     }
     this.#queue.splice(0, done)
     return taken
+  }
+
+  /** Whether all below `offset` has been taken; with `committedOnly`, all that will ever be committed there. */
+  isReadTo(part: PartitionState, offset: number): boolean {
+    return part.position >= offset && this.#committed?.get(part)?.isOpenBelow(offset) !== true
   }
 
   async close(): Promise<void> {
@@ -237,10 +244,31 @@ export class Fetcher {
     const base = toNumber(batch.firstOffset)
     const after = base + batch.lastOffsetDelta + 1
     if (after <= part.fetchFrom) return
-    const records = (batch.attributes & CONTROL_BATCH) === 0 ? batch.records : []
-    this.#queue.push({ part, records, base, from: part.fetchFrom, after, index: 0 })
-    this.#queued += records.length
+    const from = part.fetchFrom
     part.fetchFrom = after
+    if (this.#committed === null) {
+      this.#push(part, batch, (batch.attributes & CONTROL_BATCH) === 0 ? batch.records : [], from)
+      return
+    }
+    for (const readable of this.#filterOf(part, this.#committed).take(batch)) {
+      this.#push(part, readable, readable.records, 0)
+    }
+    this.#push(part, batch, [], from)
+  }
+
+  #push(part: PartitionState, batch: RecordsBatch, records: KafkaRecord[], from: number): void {
+    const base = toNumber(batch.firstOffset)
+    this.#queue.push({ part, records, base, from, after: base + batch.lastOffsetDelta + 1, index: 0 })
+    this.#queued += records.length
+  }
+
+  #filterOf(part: PartitionState, filters: Map<PartitionState, CommittedOnly>): CommittedOnly {
+    let filter = filters.get(part)
+    if (filter === undefined) {
+      filter = new CommittedOnly()
+      filters.set(part, filter)
+    }
+    return filter
   }
 
   /** The broker no longer has, or not yet has, these offsets: what is left is read from its beginning. */

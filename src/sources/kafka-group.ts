@@ -11,7 +11,9 @@ import {
   type GroupAssignment,
   offsetCommitV8,
   offsetFetchV8,
+  txnOffsetCommitV4,
 } from '@platformatic/kafka'
+import type { TransactionIdentity } from '../sinks/transaction.ts'
 import { type ClusterAddress, clientOptions, rootCause, within } from './kafka-cluster.ts'
 
 /** One generation of membership, frozen: the client's live fields change while a rebalance is still under way. */
@@ -19,6 +21,12 @@ export interface Membership {
   readonly generationId: number
   readonly memberId: string
   readonly assignments: readonly GroupAssignment[]
+}
+
+export interface PartitionOffset {
+  topic: string
+  partition: number
+  offset: number
 }
 
 export interface GroupOptions extends ClusterAddress {
@@ -110,17 +118,8 @@ export class GroupMember {
    * Commits offsets at exactly this membership. Returns false where its generation is over, or where the coordinator
    * could not be reached for a while; both are reported, neither is an error.
    */
-  async commit(
-    membership: Membership,
-    offsets: { topic: string; partition: number; offset: number }[],
-  ): Promise<boolean> {
-    const topics = new Map<string, ReturnType<typeof commitPartition>[]>()
-    for (const entry of offsets) {
-      const partitions = topics.get(entry.topic)
-      if (partitions === undefined) topics.set(entry.topic, [commitPartition(entry)])
-      else partitions.push(commitPartition(entry))
-    }
-    const request = [...topics].map(([name, partitions]) => ({ name, partitions }))
+  async commit(membership: Membership, offsets: readonly PartitionOffset[]): Promise<boolean> {
+    const request = byTopic(offsets)
     const deadline = Date.now() + COMMIT_TIMEOUT_MS
     while (this.#current === membership && !this.#closed) {
       try {
@@ -146,6 +145,31 @@ export class GroupMember {
       await sleep(COMMIT_RETRY_MS)
     }
     return false
+  }
+
+  /**
+   * Adds the offsets to a transaction, fenced by exactly this membership. Rejects where its generation is over. Not the client's
+   * `addOffset`: that sends no instance id, adds one to the offset, and lets several be added at once, of which one survives.
+   */
+  async commitWithin(
+    { transaction, producerId, producerEpoch }: TransactionIdentity,
+    { generationId, memberId }: Membership,
+    offsets: readonly PartitionOffset[],
+  ): Promise<void> {
+    await transaction.addConsumer(this.#client)
+    const { group, instanceId = null } = this.#options
+    const connection = await this.#coordinator()
+    await txnOffsetCommitV4.api.async(
+      connection,
+      transaction.id,
+      group,
+      producerId,
+      producerEpoch,
+      generationId,
+      memberId,
+      instanceId,
+      byTopic(offsets),
+    )
   }
 
   /** Leaves the group, so that others take over at once. */
@@ -210,7 +234,13 @@ export class GroupMember {
   }
 }
 
-function commitPartition({ partition, offset }: { partition: number; offset: number }) {
+/** Offsets as commits want them. */
+function byTopic(offsets: readonly PartitionOffset[]) {
+  const topics = Map.groupBy(offsets, ({ topic }) => topic)
+  return [...topics].map(([name, entries]) => ({ name, partitions: entries.map(commitPartition) }))
+}
+
+function commitPartition({ partition, offset }: PartitionOffset) {
   return {
     partitionIndex: partition,
     committedOffset: BigInt(offset),

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Admin } from '@platformatic/kafka'
+import type { TransactionIdentity } from '../sinks/transaction.ts'
 import {
   assertReachable,
   clientOptions,
@@ -9,7 +10,7 @@ import {
   topicMetadata,
 } from './kafka-cluster.ts'
 import { Fetcher, type PartitionState } from './kafka-fetch.ts'
-import { GroupMember, type Membership } from './kafka-group.ts'
+import { GroupMember, type Membership, type PartitionOffset } from './kafka-group.ts'
 import type { KafkaSecurity } from './kafka-security.ts'
 import type { PartitionProgress, Source, SourceEvent } from './source.ts'
 
@@ -131,12 +132,22 @@ export class KafkaSource implements Source {
    */
   async commit(offsets: ReadonlyMap<number, number>): Promise<void> {
     if (this.#active === null) return
-    const { membership, parts } = this.#active
-    const entries = parts.flatMap(({ id, topic, partition }) => {
-      const offset = offsets.get(id)
-      return offset === undefined ? [] : [{ topic, partition, offset }]
-    })
-    if (entries.length > 0) await this.#member.commit(membership, entries)
+    const entries = entriesOf(this.#active.parts, offsets)
+    if (entries.length > 0) await this.#member.commit(this.#active.membership, entries)
+  }
+
+  /** The same within a transaction. Rejects where nothing is added, also because the assignment is over. */
+  async commitWithin(identity: TransactionIdentity, offsets: ReadonlyMap<number, number>): Promise<void> {
+    if (this.#active === null) throw new Error('the partitions were taken away meanwhile')
+    await this.#member.commitWithin(identity, this.#active.membership, entriesOf(this.#active.parts, offsets))
+  }
+
+  /** Begins the assignment anew at what is committed; the next poll tells it. */
+  restart(): void {
+    if (this.#active === null) return // another one is on its way
+    const { membership } = this.#active
+    this.#drop()
+    void this.#prepare(membership)
   }
 
   async close(): Promise<void> {
@@ -230,4 +241,15 @@ export class KafkaSource implements Source {
       }
     })
   }
+}
+
+/** The offsets of an assignment by their places in Kafka. */
+function entriesOf(
+  parts: readonly PartitionState[],
+  offsets: ReadonlyMap<number, number>,
+): PartitionOffset[] {
+  return parts.flatMap(({ id, topic, partition }) => {
+    const offset = offsets.get(id)
+    return offset === undefined ? [] : [{ topic, partition, offset }]
+  })
 }

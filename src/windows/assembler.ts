@@ -1,6 +1,14 @@
 import { BOOT_SENSOR, type DropReason, type Series } from '../examon/sample.ts'
 import type { WindowBlock } from './block.ts'
-import { addValue, createPane, growPane, type Merged, mergePanes, type Pane } from './pane.ts'
+import {
+  addValue,
+  type BootReading,
+  createPane,
+  growPane,
+  type Merged,
+  mergePanes,
+  type Pane,
+} from './pane.ts'
 import { type FeatureSchema, featureCount, type Statistic } from './schema.ts'
 
 /** Clocks drift and the kernel derives the boot time from them; a real boot moves it by more, s. */
@@ -36,7 +44,9 @@ export class Assembler {
   private targets = new Int32Array(0)
   private lastTime = new Float64Array(0)
   /** Newest reading of the boot time of each node. */
-  private readonly boots = new Map<string, { seconds: number; timeMs: number }>()
+  private readonly boots = new Map<string, BootReading>()
+  /** The same up to the last window's end: what a restart begins with, for it reads the later ones again. */
+  private readonly settledBoots = new Map<string, BootReading>()
   /** End of the last window that may have been closed; always the end of a pane. */
   private closedToMs = Number.NEGATIVE_INFINITY
   /** The pane of the last sample; most samples follow one of the same pane. */
@@ -56,8 +66,12 @@ export class Assembler {
     })
   }
 
-  /** Makes a node known, so that windows hold a row for it even without samples. */
-  addNode(name: string): number {
+  /** Makes a node known, so that windows hold a row for it even without samples; `boot` as `bootOf` had it. */
+  addNode(name: string, boot: BootReading | null = null): number {
+    if (boot !== null) {
+      this.boots.set(name, boot)
+      this.settledBoots.set(name, boot)
+    }
     let slot = this.slots.get(name)
     if (slot === undefined) {
       slot = this.nodes.length
@@ -67,18 +81,33 @@ export class Assembler {
     return slot
   }
 
-  /** Takes in a sample; null when it was taken, otherwise why not. */
-  add(series: Series, value: number, timeMs: number, partition: number, offset: number): Refusal | null {
+  /** The newest reading of a node's boot time up to the end of the last closed window. */
+  bootOf(node: string): BootReading | null {
+    return this.settledBoots.get(node) ?? null
+  }
+
+  /**
+   * Takes in a sample; null when it was taken, otherwise why not. Windows that end at or before `horizonMs` count as closed, so
+   * that what is late does not depend on when `close` was called.
+   */
+  add(
+    series: Series,
+    value: number,
+    timeMs: number,
+    partition: number,
+    offset: number,
+    horizonMs = Number.NEGATIVE_INFINITY,
+  ): Refusal | null {
     const target = this.target(series)
-    if (series.sensor === BOOT_SENSOR) this.watchBoot(series.node, value, timeMs)
+    if (series.sensor === BOOT_SENSOR) this.watchBoot(series.node, value, timeMs, partition, offset)
     if (target < 0) return 'unknown_metric'
     if (this.lastTime[series.id] === timeMs) return 'duplicate'
     const pane = this.paneAt(timeMs)
-    if (pane === null) return 'late'
+    if (pane === null || pane.startMs + this.lengthMs <= horizonMs) return 'late'
     this.lastTime[series.id] = timeMs
     addValue(pane, target, value)
-    const first = pane.offsets.get(partition)
-    if (first === undefined || offset < first) pane.offsets.set(partition, offset)
+    pane.isFilled = true
+    noteOffset(pane, partition, offset)
     return null
   }
 
@@ -100,10 +129,10 @@ export class Assembler {
     const first = Math.max(oldest, before) - this.lengthMs + this.paneMs
     for (let start = first; start + this.lengthMs <= toMs && start <= newest; start += this.paneMs) {
       const panes = this.panesOf(start)
-      // Only samples have offsets; a pane without any merely knows of a reboot.
-      if (panes.some((pane) => pane.offsets.size > 0)) out.push(this.window(start, panes))
+      if (panes.some((pane) => pane.isFilled)) out.push(this.window(start, panes))
     }
     for (const start of starts) {
+      if (start + this.paneMs <= this.closedToMs) this.settleBoots(start)
       // The last window with this pane starts where the pane does.
       if (start + this.lengthMs <= this.closedToMs) this.panes.delete(start)
     }
@@ -166,14 +195,23 @@ export class Assembler {
     return panes
   }
 
-  private watchBoot(node: string, value: number, timeMs: number): void {
+  private watchBoot(node: string, seconds: number, timeMs: number, partition: number, offset: number): void {
     const before = this.boots.get(node)
     if (before !== undefined && timeMs <= before.timeMs) return // a straggler tells of the past
-    this.boots.set(node, { seconds: value, timeMs })
-    if (before === undefined || Math.abs(value - before.seconds) <= BOOT_TOLERANCE) return
+    const reading = { seconds, timeMs }
+    this.boots.set(node, reading)
     const slot = this.addNode(node)
     const pane = this.paneAt(timeMs)
-    if (pane !== null) pane.rebooted[slot] = 1
+    if (pane === null) return
+    pane.boots.set(slot, reading)
+    noteOffset(pane, partition, offset)
+    if (before !== undefined && Math.abs(seconds - before.seconds) > BOOT_TOLERANCE) pane.rebooted[slot] = 1
+  }
+
+  private settleBoots(paneStartMs: number): void {
+    for (const [slot, reading] of this.panes.get(paneStartMs)?.boots ?? []) {
+      this.settledBoots.set(this.nodes[slot]!, reading) // slots are given out with their names
+    }
   }
 
   private window(startMs: number, panes: Pane[]): ClosedWindow {
@@ -199,6 +237,12 @@ export class Assembler {
     }
     return { startMs, endMs: startMs + this.lengthMs, block, rebooted }
   }
+}
+
+/** A pane has few partitions, and each mostly counts up. */
+function noteOffset(pane: Pane, partition: number, offset: number): void {
+  const first = pane.offsets.get(partition)
+  if (first === undefined || offset < first) pane.offsets.set(partition, offset)
 }
 
 function writeStatistics(schema: FeatureSchema, merged: Merged, into: Float64Array, at: number): void {

@@ -1,3 +1,9 @@
+/** When a node said that it had booted, s since the epoch, and when it said so, ms. */
+export interface BootReading {
+  seconds: number
+  timeMs: number
+}
+
 /**
  * A pane: the running statistics of every metric of every node over one stretch of time. Windows are made of whole
  * panes, so that overlapping windows cost no more a sample than tumbling ones.
@@ -14,6 +20,10 @@ export interface Pane {
   max: Float64Array
   /** By node: 1 when it booted within the pane. */
   rebooted: Uint8Array
+  /** By node, the newest reading of its boot time within the pane. */
+  boots: Map<number, BootReading>
+  /** Whether it holds a sample; one without any merely knows of boots. */
+  isFilled: boolean
   /** Lowest offset of each partition that fed the pane. */
   offsets: Map<number, number>
 }
@@ -29,6 +39,8 @@ export function createPane(startMs: number, nodes: number, metrics: number): Pan
     min: new Float64Array(size),
     max: new Float64Array(size),
     rebooted: new Uint8Array(nodes),
+    boots: new Map(),
+    isFilled: false,
     offsets: new Map(),
   }
 }
@@ -42,6 +54,8 @@ export function growPane(pane: Pane, nodes: number, metrics: number): Pane {
   grown.min.set(pane.min)
   grown.max.set(pane.max)
   grown.rebooted.set(pane.rebooted)
+  grown.boots = pane.boots
+  grown.isFilled = pane.isFilled
   grown.offsets = pane.offsets
   return grown
 }

@@ -11,7 +11,7 @@ import { writeHistory } from '../../src/simulator/history.ts'
 import { machine } from '../compare/machine.ts'
 import { startBroker } from '../support/broker.ts'
 import { uniqueName, withAdmin } from '../support/kafka.ts'
-import { readFlags, recordsIn, sum, train } from '../support/line.ts'
+import { flagsIn, readFlags, recordsIn, sum, train } from '../support/line.ts'
 import { cpuSeconds, residentMegabytes } from '../support/process.ts'
 import { launch, startDaemon } from '../support/program.ts'
 
@@ -169,7 +169,7 @@ async function measure(bootstrap: string): Promise<void> {
 
   const windows = Math.ceil(simulatedMs / WINDOW_MS)
   const deadline = Date.now() + DRAIN_MS
-  while (sum(await recordsIn(bootstrap, flagsTopic)) < nodes * windows && Date.now() < deadline)
+  while ((await flagsIn(bootstrap, flagsTopic)) < nodes * windows && Date.now() < deadline)
     await sleep(WATCH_MS)
   const metrics = await daemon.metrics()
   const exit = await daemon.stop('SIGTERM')

@@ -8,7 +8,7 @@ import type { FlagRecord } from '../../src/detect/records.ts'
 import type { DropReason } from '../../src/examon/sample.ts'
 import { startBroker } from '../support/broker.ts'
 import { createTopic, until, withAdmin } from '../support/kafka.ts'
-import { readFlags, recordsIn, sum, windowOf } from '../support/line.ts'
+import { flagsIn, recordsIn, sum } from '../support/line.ts'
 import { startDaemon } from '../support/program.ts'
 import { at, EARLY, rubbish } from './rubbish.ts'
 import * as stream from './stream.ts'
@@ -52,7 +52,7 @@ describe('the daemon', { skip }, () => {
     await send(topic, 1, messages)
     const { file, config, flags } = configuration(topic)
     const daemon = await startDaemon(file, config)
-    await until(async () => sum(await recordsIn(bootstrap, flags)) >= ALL, 'a flag for every window')
+    await until(async () => (await flagsIn(bootstrap, flags)) >= ALL, 'a flag for every window')
     const metrics = await daemon.metrics()
     await terminate(daemon)
     const drops = (reason: DropReason) => metrics.get(`examon_dec_drops_total{reason="${reason}"}`) ?? 0
@@ -87,14 +87,14 @@ describe('the daemon', { skip }, () => {
     const { file, config, flags, group } = configuration(topic, 'earliest', '1h')
     const first = await startDaemon(file, config)
     await until(async () => (await metric(first, 'source_lag_records')) === 0, 'all is read')
-    await until(async () => sum(await recordsIn(bootstrap, flags)) > 0, 'some flags are out')
+    await until(async () => (await flagsIn(bootstrap, flags)) > 0, 'some flags are out')
     await terminate(first)
     const committed = await offsetsOf(group, topic)
     assert.ok(committed.length === 2 && committed.every((offset) => offset > 0), `committed ${committed}`)
 
     await send(topic, 2, good.slice(half))
     const second = await startDaemon(file, { ...config, windows: { idle_timeout: '2s' } })
-    await until(async () => sum(await recordsIn(bootstrap, flags)) >= ALL, 'a flag for every window')
+    await until(async () => (await flagsIn(bootstrap, flags)) >= ALL, 'a flag for every window')
     assert.equal(await metric(second, 'records_read_total'), good.length - sum(committed))
     await terminate(second)
     assert.equal((await flagsOf(flags)).size, ALL)
@@ -108,7 +108,7 @@ describe('the daemon', { skip }, () => {
     await first.stop('SIGKILL')
     await send(topic, 1, good)
     const second = await startDaemon(file, config)
-    await until(async () => sum(await recordsIn(bootstrap, flags)) >= ALL, 'a flag for every window')
+    await until(async () => (await flagsIn(bootstrap, flags)) >= ALL, 'a flag for every window')
     await terminate(second)
     assert.equal((await flagsOf(flags)).size, ALL)
   })
@@ -134,13 +134,11 @@ describe('the daemon', { skip }, () => {
     }))
     await send(topic, 2, [...good.slice(part), ...later])
     await until(async () => (await metric(survivor, 'assigned_partitions')) === 2, 'the other takes over')
-    const windows = async () =>
-      new Map((await readFlags(bootstrap, flags)).map((flag) => [windowOf(flag), flag]))
-    await until(async () => (await windows()).size >= ALL, 'a flag for every window')
+    await until(async () => (await flagsIn(bootstrap, flags)) >= ALL, 'a flag for every window')
     await terminate(survivor)
     const scores = (all: ReadonlyMap<string, FlagRecord>) =>
       [...all].map(([window, { score }]) => `${window} ${score}`).sort()
-    assert.deepEqual(scores(await windows()), scores(clean.flags))
+    assert.deepEqual(scores(await flagsOf(flags)), scores(clean.flags))
   })
 
   const external = 'external' in broker && broker.external
@@ -151,7 +149,7 @@ describe('the daemon', { skip }, () => {
     const first = await startDaemon(file, config)
     await send(topic, 1, good)
     await until(async () => (await metric(first, 'source_lag_records')) === 0, 'all is read')
-    const before = (await flagsOf(flags)).size
+    const before = await flagsIn(bootstrap, flags)
     await broker.kill()
     await until(async () => (await first.get('/readyz')).status === 503, 'it is not ready')
     assert.match((await first.get('/readyz')).body, /"reason":"can't read from Kafka: /)
@@ -163,10 +161,9 @@ describe('the daemon', { skip }, () => {
     await terminate(first)
     await broker.start()
     const second = await startDaemon(file, config)
-    await until(async () => sum(await recordsIn(bootstrap, flags)) >= ALL, 'a flag for every window')
+    await until(async () => (await flagsIn(bootstrap, flags)) >= ALL, 'a flag for every window')
     await terminate(second)
-    const windows = new Set((await readFlags(bootstrap, flags)).map(windowOf))
-    assert.equal(windows.size, ALL)
+    assert.equal((await flagsOf(flags)).size, ALL)
     assert.ok(before < ALL)
   })
 })

@@ -12,7 +12,15 @@ import { writeHistory } from '../../src/simulator/history.ts'
 import { startBroker } from '../support/broker.ts'
 import { sharedData } from '../support/data.ts'
 import { createTopic, uniqueName, until } from '../support/kafka.ts'
-import { flagsOfHistory, readFlags, recordsIn, replayToKafka, sum, train, windowOf } from '../support/line.ts'
+import {
+  flagsIn,
+  flagsOfHistory,
+  readFlags,
+  recordsIn,
+  replayToKafka,
+  train,
+  windowOf,
+} from '../support/line.ts'
 import { type Daemon, startDaemon } from '../support/program.ts'
 
 const DAY_MS = 86_400_000
@@ -93,7 +101,7 @@ async function drained(
       ((await daemon.metrics()).get('examon_dec_watermark_timestamp_seconds') ?? 0) * 1000 > last + DAY_MS,
     'the partitions count as idle',
   )
-  await until(async () => sum(await recordsIn(bootstrap, flags)) >= expected.size, 'a flag for every window')
+  await until(async () => (await flagsIn(bootstrap, flags)) >= expected.size, 'a flag for every window')
 }
 
 /** Every expected window is there, every score is the expected one, and nothing else was scored. */
@@ -155,7 +163,7 @@ function parity(name: string, make: () => Promise<Case>, partitions: number): vo
       )
       const { flags, config, file } = configuration(model, topic, '1h')
       const first = await startDaemon(file, config)
-      await until(async () => sum(await recordsIn(bootstrap, flags)) > 0, 'some flags are out')
+      await until(async () => (await flagsIn(bootstrap, flags)) > 0, 'some flags are out')
       const { signal } = await first.stop('SIGKILL')
       assert.equal(signal, 'SIGKILL')
       const before = await readFlags(bootstrap, flags)

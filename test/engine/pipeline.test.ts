@@ -51,12 +51,14 @@ function open(changes: Partial<PipelineOptions> = {}, model = bundle) {
     ...detectorOptions(detect),
     futureSkewMs: 600_000,
     forgetAfterMs: 24 * HOUR,
+    latenessMs: LATENESS,
     isWhole: true,
     ...changes,
   }
   const clock = { newestMs: Number.NEGATIVE_INFINITY }
   const pipeline = new Pipeline(model, scorer, telemetry, options, (_partition, timeMs) => {
     clock.newestMs = Math.max(clock.newestMs, timeMs)
+    return clock.newestMs
   })
   return { pipeline, telemetry, clock, drops: telemetry.status.daemon.drops }
 }
@@ -85,6 +87,10 @@ const flagsOf = (turns: { emission: Emission }[]): FlagRecord[] =>
   turns.flatMap(({ emission }) => emission.flags)
 const keyOf = ({ node, window_start }: FlagRecord): string => `${window_start} ${node}`
 const timeOf = ({ value }: SourceRecord): number => 1000 * Number(String(value).split(';').at(-1))
+
+/** States to be kept; no node is forgotten in these tests unless they say so. */
+const storedOf = ({ states }: Emission): Map<string, StoredState> =>
+  new Map([...states].flatMap(([node, state]) => (state === null ? [] : [[node, state] as const])))
 
 /** Samples as node-keyed JSON, one record each, offsets from 0. */
 function json(
@@ -139,7 +145,7 @@ for (const every of [900, 300]) {
       const turns = await drive(open({}, model), records)
       const states = new Map<string, StoredState>()
       for (const [t, { emission, restartAt }] of turns.entries()) {
-        for (const [node, state] of emission.states) states.set(node, state)
+        for (const [node, state] of storedOf(emission)) states.set(node, state)
         // Some turns are enough: at the beginning, in the middle, at the end.
         if (t % 7 !== 0 && t !== turns.length - 1) continue
         const stored = JSON.parse(JSON.stringify([...states])) as [string, unknown][]
@@ -160,7 +166,7 @@ for (const every of [900, 300]) {
 test('states name the partition, and only those of own partitions are taken up', async () => {
   const [first] = await drive(open(), records.slice(0, 60_000))
   assert.ok(first)
-  const states = new Map(first.emission.states)
+  const states = storedOf(first.emission)
   assert.deepEqual([...states.keys()], NODES)
   assert.ok([...states.values()].every(({ partition, model }) => partition === 0 && model === bundle.version))
   const [mine = '', theirs = ''] = NODES
@@ -277,7 +283,65 @@ test('a node without samples falls silent, is forgotten, and is new when it come
     [gone],
   )
   const leaving = turns.find(({ emission }) => emission.forgotten.length > 0)
-  assert.equal(leaving?.emission.states.has(gone), false)
+  assert.equal(leaving?.emission.states.get(gone), null, 'what is stored of it is deleted')
+})
+
+test('what is late does not depend on when windows are closed', () => {
+  const late = { node: 'n', metric: 'ambient', timeMs: START + QUARTER - 1 }
+  const ahead = (ms: number) => ({ node: 'n', metric: 'pcie', timeMs: START + QUARTER + LATENESS + ms })
+  for (const [ms, drops] of [
+    [-1, 0],
+    [0, 1],
+  ] as const) {
+    const run = open()
+    run.pipeline.ingest(json([ahead(ms), late]), NOW)
+    assert.equal(run.drops.late, drops)
+  }
+})
+
+test('a change of boot time or of maintenance across a restart counts for the window that it belongs to', async () => {
+  const node = machine.nodes[0]!
+  const boot = (timeMs: number, seconds: number, offset: number): SourceRecord => ({
+    ...json([{ node: node.name, metric: 'boottime', timeMs }])[0]!,
+    value: Buffer.from(JSON.stringify({ metric: 'boottime', value: seconds, timestamp: timeMs })),
+    offset,
+  })
+  const drained = (timeMs: number, offset: number): SourceRecord => ({
+    key: Buffer.from(checkTopic(node, true)),
+    value: Buffer.from(`0;${timeMs / 1000}`),
+    partition: 0,
+    offset,
+  })
+  const sample = (timeMs: number, offset: number): SourceRecord => ({
+    ...json([{ node: node.name, metric: 'ambient', timeMs }])[0]!,
+    offset,
+  })
+  const fed = [
+    boot(START + 1, 1000, 0),
+    sample(START + 2, 1),
+    // Before any sample of its window: what a restart reads must begin here.
+    drained(START + QUARTER + 2, 2),
+    boot(START + QUARTER + 3, 5000, 3),
+    sample(START + QUARTER + 4, 4),
+    sample(START + 2 * QUARTER, 5),
+  ]
+  const whole = open()
+  whole.pipeline.ingest(fed.slice(0, 5), NOW)
+  const first = await whole.pipeline.close(START + QUARTER)
+  assert.equal(whole.pipeline.neededOffsets().get(0), 2)
+  assert.deepEqual(
+    first.flags.map(({ state }) => state),
+    ['learning'],
+  )
+  assert.deepEqual(first.states.get(node.name)?.boot, { seconds: 1000, timeMs: START + 1 })
+  const rest = await whole.pipeline.close(START + 2 * QUARTER)
+  const again = open()
+  again.pipeline.restore(storedOf(first), [0])
+  again.pipeline.ingest(fed.slice(2), NOW)
+  const replayed = await again.pipeline.close(START + 2 * QUARTER)
+  assert.equal(replayed.flags[0]?.state, 'muted')
+  assert.equal(replayed.states.get(node.name)?.alarm.warmup, first.states.get(node.name)!.alarm.warmup)
+  assert.deepEqual(replayed, rest)
 })
 
 test('the rack is that of the first topic that names one', async () => {

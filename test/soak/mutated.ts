@@ -92,8 +92,15 @@ async function run(between: number) {
     ...detectorOptions(defaultConfig().detect),
     futureSkewMs: 600_000,
     forgetAfterMs: 86_400_000,
+    latenessMs: LATENESS_MS,
   }
-  const pipeline = new Pipeline(bundle, scorer, telemetry, { ...options, isWhole: true }, () => {})
+  const pipeline = new Pipeline(
+    bundle,
+    scorer,
+    telemetry,
+    { ...options, isWhole: true },
+    () => Number.NEGATIVE_INFINITY,
+  )
   const flags: FlagRecord[] = []
   const heap: number[] = []
   let sent = 0

@@ -9,8 +9,9 @@ import { evaluate } from '../../src/evaluate/evaluate.ts'
 import { loadCatalogue } from '../../src/examon/catalogue.ts'
 import { openHistory } from '../../src/history/history.ts'
 import { openBundle } from '../../src/model/bundle.ts'
+import { Fetcher } from '../../src/sources/kafka-fetch.ts'
 import { ReplaySource } from '../../src/sources/replay.ts'
-import { streamRead, withAdmin } from './kafka.ts'
+import { until, withAdmin } from './kafka.ts'
 
 const QUIET = { step: () => ({ advance() {}, finish() {} }) }
 
@@ -82,15 +83,53 @@ export function recordsIn(bootstrap: string, topic: string): Promise<number[]> {
       timestamp: ListOffsetTimestamps.LATEST,
     }))
     const [offsets] = await admin.listOffsets({ topics: [{ name: topic, partitions }] })
-    return (offsets?.partitions ?? []).map(({ offset }) => Number(offset))
+    // The answer is in no particular order.
+    const sorted = (offsets?.partitions ?? []).toSorted((a, b) => a.partitionIndex - b.partitionIndex)
+    return sorted.map(({ offset }) => Number(offset))
   })
 }
 
 export const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0)
 
-/** Every flag in a topic, in the order of each partition. */
+/** Every committed flag in a topic, in the order of each partition; transactions under way are waited for. */
 export async function readFlags(bootstrap: string, topic: string): Promise<FlagRecord[]> {
-  const count = sum(await recordsIn(bootstrap, topic))
-  if (count === 0) return []
-  return (await streamRead(bootstrap, topic, count)).map(([, , value]) => JSON.parse(value) as FlagRecord)
+  const ends = await recordsIn(bootstrap, topic)
+  if (sum(ends) === 0) return []
+  const fetcher = new Fetcher(
+    {
+      brokers: [bootstrap],
+      brokersKey: 'test',
+      clientId: 'test',
+      topics: [topic],
+      group: 'test',
+      committedOnly: true,
+    },
+    () => {},
+    () => {},
+  )
+  try {
+    const parts = ends.map((end, partition) => ({
+      id: partition,
+      topic,
+      partition,
+      fetchFrom: 0,
+      position: 0,
+      end,
+    }))
+    fetcher.assign(parts)
+    const flags: FlagRecord[] = []
+    await until(() => {
+      fetcher.pump()
+      for (const { value } of fetcher.take(Number.MAX_SAFE_INTEGER)) flags.push(JSON.parse(String(value)))
+      return parts.every((part, i) => fetcher.isReadTo(part, ends[i] as number))
+    }, `${topic} is read to its end`)
+    return flags
+  } finally {
+    await fetcher.close()
+  }
+}
+
+/** Number of flags committed to a topic. */
+export async function flagsIn(bootstrap: string, topic: string): Promise<number> {
+  return (await readFlags(bootstrap, topic)).length
 }
