@@ -75,6 +75,7 @@ export async function consoleRead(
   bootstrap: string,
   topic: string,
   count: number,
+  isolation: 'read_committed' | 'read_uncommitted' = 'read_uncommitted',
 ): Promise<[number, string, string][]> {
   const show = ['print.key', 'print.partition'].flatMap((name) => ['--formatter-property', `${name}=true`])
   const limits = ['--from-beginning', '--max-messages', String(count), '--timeout-ms', '20000']
@@ -93,6 +94,8 @@ export async function consoleRead(
       '--topic',
       topic,
       ...show,
+      '--isolation-level',
+      isolation,
       ...limits,
     ],
     { maxBuffer: 64 * 1024 * 1024 },

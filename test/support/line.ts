@@ -91,8 +91,12 @@ export function recordsIn(bootstrap: string, topic: string): Promise<number[]> {
 
 export const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0)
 
-/** Every committed flag in a topic, in the order of each partition; transactions under way are waited for. */
-export async function readFlags(bootstrap: string, topic: string): Promise<FlagRecord[]> {
+/** Every committed flag in a topic, in the order of each partition, transactions under way waited for; or every flag. */
+export async function readFlags(
+  bootstrap: string,
+  topic: string,
+  committedOnly = true,
+): Promise<FlagRecord[]> {
   const ends = await recordsIn(bootstrap, topic)
   if (sum(ends) === 0) return []
   const fetcher = new Fetcher(
@@ -102,7 +106,7 @@ export async function readFlags(bootstrap: string, topic: string): Promise<FlagR
       clientId: 'test',
       topics: [topic],
       group: 'test',
-      committedOnly: true,
+      committedOnly,
     },
     () => {},
     () => {},
