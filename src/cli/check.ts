@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { Command } from 'commander'
+import { isExactlyOnce } from '../config/delivery.ts'
 import { formatDuration } from '../config/duration.ts'
 import { loadConfig } from '../config/load.ts'
 import { ConfigError } from '../config/problems.ts'
@@ -72,7 +73,7 @@ export function plainWords(config: Config): { reads: string[]; writes: string[] 
   if (config.model) reads.push(`model bundle ${there(config.model)}`)
   if (config.catalogue) reads.push(`metric catalogue ${there(config.catalogue)}`)
   if (config.source) reads.push(sourceWords(config.source))
-  for (const sink of config.sinks ?? []) writes.push(...sinkWords(sink))
+  for (const sink of config.sinks ?? []) writes.push(...sinkWords(sink, config.source))
   if (config.source?.type === 'kafka') {
     writes.push(
       `state of each node to Kafka topic ${config.source.state_topic}, offsets to group ${config.source.group}`,
@@ -118,7 +119,7 @@ function speedWords(speed: number | 'max'): string {
   return speed === 1 ? 'in real time' : `at ${speed} times real time`
 }
 
-function sinkWords(sink: SinkConfig): string[] {
+function sinkWords(sink: SinkConfig, source: SourceConfig | undefined): string[] {
   const flags = sink.anomalous_only ? 'flags of anomalous windows' : 'flags'
   if (sink.type === 'ndjson') return [`${flags} to file ${sink.flags}`, `alarms to file ${sink.alarms}`]
   if (sink.type === 'mqtt')
@@ -126,8 +127,11 @@ function sinkWords(sink: SinkConfig): string[] {
       `scores${sink.anomalous_only ? ' of anomalous windows' : ''} in ExaMon's form to MQTT at ${sink.url}`,
     ]
   const at = `at ${sink.brokers.join(', ')}${sink.create_topics ? ', made if missing' : ''}`
+  const once =
+    source?.type !== 'kafka' ? '' : isExactlyOnce(sink, source) ? ', exactly once' : ', at least once'
+  const form = sink.format === 'avro' ? ' as Avro' : ''
   return [
-    `${flags} to Kafka topic ${sink.flags_topic} ${at}`,
-    `alarms to Kafka topic ${sink.alarms_topic} ${at}`,
+    `${flags}${form} to Kafka topic ${sink.flags_topic} ${at}${once}`,
+    `alarms${form} to Kafka topic ${sink.alarms_topic} ${at}${once}`,
   ]
 }

@@ -2,7 +2,7 @@
 import Type from 'typebox'
 import { FORMS } from '../examon/forms/form.ts'
 import { path, secret, section, size, text, time } from './kinds.ts'
-import { SECURITY_KEYS, TlsSchema } from './security.ts'
+import { RegistrySchema, SECURITY_KEYS, TlsSchema } from './security.ts'
 
 const brokers = Type.Array(
   text({ description: 'Address of a broker.', examples: ['kafka-1.example.org:9092'] }),
@@ -51,6 +51,12 @@ export const KafkaSourceSchema = section(
       default: 'auto',
       description:
         'How a record carries its sample; `auto` tells by content, record by record. A fixed form refuses all others. docs/forms.md has them one by one.',
+    }),
+    schema_registry: Type.Optional(RegistrySchema),
+    avro_schemas: Type.Array(path({ description: 'A file with a schema.' }), {
+      default: [],
+      description:
+        "Schemas, `.avsc`, of records in Avro's single-object encoding, which carry a fingerprint of theirs.",
     }),
     group: text({
       default: 'examon-dec',
@@ -184,6 +190,12 @@ export const KafkaSinkSchema = section(
     ...SECURITY_KEYS,
     flags_topic: text({ default: 'examon-dec.flags', description: 'Topic of the flag records.' }),
     alarms_topic: text({ default: 'examon-dec.alarms', description: 'Topic of the alarm records.' }),
+    format: Type.Enum(['json', 'avro'], {
+      default: 'json',
+      description:
+        'Form of the records; `avro` needs `schema_registry`, where the schemas become those of the subjects `TOPIC-value`.',
+    }),
+    schema_registry: Type.Optional(RegistrySchema),
     anomalous_only: anomalousOnly,
     create_topics: Type.Boolean({
       default: true,

@@ -96,6 +96,29 @@ const topicPrefix: Rule<Config> = {
   },
 }
 
+/** Avro is nothing without its schema, and a registry speaks HTTP. */
+const registry: Rule<Config> = {
+  reads: ['source', 'sinks'],
+  check({ source, sinks = [] }) {
+    const problems: Problem[] = []
+    const addresses: [(string | number)[], string | undefined][] = []
+    if (source?.type === 'kafka') addresses.push([['source'], source.schema_registry?.url])
+    for (const [i, sink] of sinks.entries()) {
+      if (sink.type !== 'kafka') continue
+      addresses.push([['sinks', i], sink.schema_registry?.url])
+      if ((sink.format === 'avro') !== (sink.schema_registry !== undefined))
+        problems.push(problem(['sinks', i, 'format'], 'avro and schema_registry need each other'))
+    }
+    for (const [where, url] of addresses) {
+      if (url === undefined || /^https?:\/\/[^/]/.test(url)) continue
+      problems.push(
+        problem([...where, 'schema_registry', 'url'], `expected http://… or https://…, found ${url}`),
+      )
+    }
+    return problems
+  },
+}
+
 /** Momentum belongs to plain gradient descent. */
 const momentum: Rule<Config> = {
   reads: ['training'],
@@ -116,6 +139,7 @@ export const RULES: readonly Rule<Config>[] = [
   momentum,
   security,
   topicPrefix,
+  registry,
   ...TUNE_RULES,
 ]
 

@@ -30,6 +30,24 @@ export const TlsSchema = section(
   { description: 'Encrypts the connections; `{}` is enough where a public authority signed the brokers.' },
 )
 
+export const RegistrySchema = section(
+  {
+    url: text({
+      description: 'Address, with its path if it has one.',
+      examples: ['https://registry.example.org:8081'],
+    }),
+    username: Type.Optional(text({ description: 'Name for registries that ask for one.' })),
+    password: Type.Optional(
+      secret({
+        description: 'Password for registries that ask for one.',
+        examples: ['file:/run/secrets/registry'],
+      }),
+    ),
+    tls: Type.Optional(TlsSchema),
+  },
+  { description: "A schema registry with Confluent's interface." },
+)
+
 export const HttpTlsSchema = section(
   {
     cert: path({ description: 'PEM file of the certificate.', examples: ['/etc/examon-dec/server.pem'] }),

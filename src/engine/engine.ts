@@ -2,10 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { WindowsConfig } from '../config/schema.ts'
 import type { DetectorOptions } from '../detect/detector.ts'
+import type { AvroSchemas } from '../examon/avro.ts'
 import type { FormOption } from '../examon/forms/form.ts'
 import type { Bundle } from '../model/bundle.ts'
 import { Scorer } from '../model/scorer.ts'
 import type { Sink } from '../sinks/sink.ts'
+import type { RegistrySchemas } from '../sources/schema-registry.ts'
 import type { Source, SourceEvent } from '../sources/source.ts'
 import type { ModelFacts, Telemetry } from '../telemetry/telemetry.ts'
 import { featureCount } from '../windows/schema.ts'
@@ -29,6 +31,8 @@ export interface EngineParts {
   detect: DetectorOptions
   /** How records carry samples; by default told by content. */
   form?: FormOption | undefined
+  /** Schemas of Avro records, and where those that are missing come from. */
+  schemas?: { known: AvroSchemas; registry: RegistrySchemas | null } | null
 }
 
 /** A model to be taken up. */
@@ -139,6 +143,8 @@ export class Engine {
     if (event.kind === 'assigned') await this.assign(event, now)
     if (event.kind === 'records') {
       this.hear(now)
+      await this.parts.schemas?.registry?.prepare(event.records, signal)
+      if (signal.aborted) return // what was not decoded is read again by the next start
       this.pipeline?.ingest(event.records, now)
       for (const { partition, offset } of event.records) this.positions.set(partition, offset + 1)
     }
@@ -171,7 +177,7 @@ export class Engine {
 
   /** A new assignment: what was in memory for others is void, states come from the checkpoint. */
   private async assign({ partitions, isWhole }: Assigned, now: number): Promise<void> {
-    const { bundle, source, telemetry, windows, detect, checkpoint, form } = this.parts
+    const { bundle, source, telemetry, windows, detect, checkpoint, form, schemas } = this.parts
     if (this.scorer === null) throw new Error('the engine was not started')
     this.positions = new Map(source.progress().map(({ partition, position }) => [partition, position]))
     // Only a bus tells the time of today; history and simulator have a clock of their own, and an end.
@@ -189,6 +195,7 @@ export class Engine {
         forgetAfterMs: windows.forget_after * 1000,
         latenessMs: windows.lateness * 1000,
         form,
+        schemas: schemas?.known,
         isWhole,
       },
       // A node whose clock is ahead must not make the samples of all others late.

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { isDeepStrictEqual } from 'node:util'
+import { readFileSync } from 'node:fs'
+import type { Type } from 'avsc'
+import { isExactlyOnce } from '../config/delivery.ts'
 import type { KafkaSourceConfig, RunConfig, SinkConfig, SourceConfig } from '../config/schema.ts'
+import { AvroSchemas, parseSchema } from '../examon/avro.ts'
 import { openHistory } from '../history/history.ts'
 import { planFaults, usualFaultCount } from '../simulator/faults.ts'
 import { placeNodes } from '../simulator/layout.ts'
@@ -12,10 +15,13 @@ import type { Sink } from '../sinks/sink.ts'
 import { KafkaSource } from '../sources/kafka.ts'
 import { openSecurity } from '../sources/kafka-security.ts'
 import { ReplaySource } from '../sources/replay.ts'
+import { type RegistryAddress, RegistrySchemas } from '../sources/schema-registry.ts'
 import { SimulatorSource } from '../sources/simulator.ts'
 import type { Source } from '../sources/source.ts'
+import { openTls } from '../sources/tls.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { type Checkpoint, KafkaCheckpoint } from './checkpoint.ts'
+import type { EngineParts } from './engine.ts'
 import { ExactlyOnce } from './exactly-once.ts'
 import { FileCheckpoint } from './file-checkpoint.ts'
 import { mqttAddress, mqttSource } from './mqtt-parts.ts'
@@ -30,13 +36,21 @@ export interface Ends {
   checkpoint: Checkpoint | null
   sinks: Sink[]
   exactlyOnce: ExactlyOnce | null
+  schemas: Schemas | null
 }
+
+type Schemas = NonNullable<EngineParts['schemas']>
 
 /** Source, sinks and what keeps their progress, as the configuration names them. */
 export async function openEnds({ source, sinks }: RunConfig, telemetry: Telemetry): Promise<Ends> {
   if (source.type === 'kafka') return await openKafkaEnds(source, sinks, telemetry)
   const opened = await openSource(source, telemetry)
-  return { ...opened, sinks: createSinks(sinks, DEFAULT_CLIENT_ID, telemetry), exactlyOnce: null }
+  return {
+    ...opened,
+    sinks: createSinks(sinks, DEFAULT_CLIENT_ID, telemetry),
+    exactlyOnce: null,
+    schemas: null,
+  }
 }
 
 const DEFAULT_CLIENT_ID = 'examon-dec'
@@ -48,10 +62,11 @@ async function openKafkaEnds(
 ): Promise<Ends> {
   const { brokers, client_id: clientId, group, instance_id: instanceId } = config
   const isTransactional = config.delivery === 'exactly_once'
-  const isInside = (sink: SinkConfig): boolean => isTransactional && isSameCluster(sink, config)
+  const isInside = (sink: SinkConfig): boolean => isExactlyOnce(sink, config)
   const { source, checkpoint } = await openKafka(config, telemetry)
   const sinks = createSinks(sinkConfigs, clientId, telemetry, isInside)
-  if (!isTransactional) return { source, checkpoint, sinks, exactlyOnce: null }
+  const schemas = openSchemas(config, telemetry)
+  if (!isTransactional) return { source, checkpoint, sinks, exactlyOnce: null, schemas }
   const inside = sinks.filter(
     (sink, i) => sink instanceof KafkaSink && isInside(sinkConfigs[i] as SinkConfig),
   )
@@ -64,17 +79,44 @@ async function openKafkaEnds(
   // A static member fences its own past; of others each process is somebody else, and the group fences those that are gone.
   const id = `${group}-${instanceId ?? randomUUID()}`
   const parts = { source, checkpoint, sinks: inside as KafkaSink[] }
-  return { source, checkpoint, sinks, exactlyOnce: new ExactlyOnce(parts, telemetry, address, id) }
+  return { source, checkpoint, sinks, exactlyOnce: new ExactlyOnce(parts, telemetry, address, id), schemas }
 }
 
-/** Whether a sink writes to the cluster that the source reads, under the same name: one transaction can then hold both. */
-function isSameCluster(sink: SinkConfig, source: KafkaSourceConfig): boolean {
-  return (
-    sink.type === 'kafka' &&
-    isDeepStrictEqual(sink.brokers.toSorted(), source.brokers.toSorted()) &&
-    isDeepStrictEqual(sink.tls, source.tls) &&
-    isDeepStrictEqual(sink.sasl, source.sasl)
-  )
+/** The schemas named in files, and the registry for all others. */
+function openSchemas(config: KafkaSourceConfig, telemetry: Telemetry): Schemas {
+  const known = new AvroSchemas(config.avro_schemas.map(readSchema))
+  const address = registryOf(config.schema_registry, 'source')
+  if (address === undefined) return { known, registry: null }
+  const onOutage = (reason: string | null): void => {
+    telemetry.sourceEvent(reason === null ? 'registry_back' : 'registry_away', reason ?? address.url)
+    if (reason === null) telemetry.ready()
+    else telemetry.notReady(reason)
+  }
+  return { known, registry: new RegistrySchemas(address, known, onOutage) }
+}
+
+function readSchema(file: string): Type {
+  try {
+    return parseSchema(readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw new Error(`can't use ${file} (config key source.avro_schemas): ${(error as Error).message}`)
+  }
+}
+
+function registryOf(
+  config: KafkaSourceConfig['schema_registry'],
+  where: string,
+): RegistryAddress | undefined {
+  if (config === undefined) return undefined
+  const { url, username, password, tls } = config
+  const key = `${where}.schema_registry`
+  return {
+    url,
+    key,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password: password.reveal() }),
+    ...(tls === undefined ? {} : { tls: openTls(tls, `${key}.tls`) }),
+  }
 }
 
 async function openKafka(
@@ -178,6 +220,7 @@ function createSinks(
       createTopics: config.create_topics,
       configKey: `sinks[${i}]`,
       isInTransaction: isInTransaction(config),
+      registry: registryOf(config.schema_registry, `sinks[${i}]`),
       onEvent: (name, detail) => telemetry.sourceEvent(name, detail),
     })
   })

@@ -1,5 +1,6 @@
 import { Detector, type DetectorOptions } from '../detect/detector.ts'
 import type { AlarmRecord, FlagRecord } from '../detect/records.ts'
+import type { AvroSchemas } from '../examon/avro.ts'
 import { Decoder } from '../examon/decode.ts'
 import type { FormOption } from '../examon/forms/form.ts'
 import type { SampleHandler } from '../examon/sample.ts'
@@ -24,6 +25,8 @@ export interface PipelineOptions extends DetectorOptions {
   isWhole: boolean
   /** How records carry samples; by default told by content. */
   form?: FormOption | undefined
+  /** Schemas of Avro records. */
+  schemas?: AvroSchemas | undefined
 }
 
 /** What a turn of the pipeline brings out. */
@@ -85,7 +88,7 @@ export class Pipeline {
     this.telemetry = telemetry
     this.options = options
     this.observe = observe
-    this.decoder = new Decoder({ form: options.form })
+    this.decoder = new Decoder({ form: options.form, schemas: options.schemas })
     this.assembler = new Assembler(bundle.manifest.schema)
     this.detector = new Detector(bundle, options)
     this.numberScalers()

@@ -1,4 +1,5 @@
 import type { SourceRecord } from '../sources/source.ts'
+import { AvroSchemas, isDescribed } from './avro.ts'
 import { connectPayload, withoutSchema } from './forms/connect.ts'
 import { emqxMessage } from './forms/emqx.ts'
 import { type Form, type FormOption, isDocument } from './forms/form.ts'
@@ -16,6 +17,8 @@ export interface DecoderOptions {
   maxSeries?: number
   /** By default `auto`. */
   form?: FormOption | undefined
+  /** Schemas of Avro keys and values. */
+  schemas?: AvroSchemas | undefined
 }
 
 /**
@@ -29,9 +32,11 @@ export class Decoder {
   readonly #reading: Reading = { value: 0, timeMs: 0 }
   /** Whether keys are looked up as they are, and values that look like JSON read as JSON. */
   readonly #plainKeys: boolean
+  readonly #schemas: AvroSchemas
   readonly #documents: boolean
 
-  constructor({ maxSeries, form = 'auto' }: DecoderOptions = {}) {
+  constructor({ maxSeries, form = 'auto', schemas = new AvroSchemas() }: DecoderOptions = {}) {
+    this.#schemas = schemas
     this.#topics = new TopicTable(maxSeries)
     this.#json = new JsonDecoder((...of) => this.#topics.add(...of))
     this.#form = form === 'auto' ? null : form
@@ -59,9 +64,29 @@ export class Decoder {
       else this.#content(content, record, handler)
       return
     }
+    if (isDescribed(value)) {
+      this.#described(value, record, handler)
+      return
+    }
     const known = this.#plainKeys && key !== null && key.length > 0 ? this.#topics.find(key) : null
     if (known === null || looksLikeJson(value)) this.#content(value, record, handler)
     else this.#take(known, value, record, handler)
+  }
+
+  /** A value that a schema describes: the payload itself, or a structure of the forms that JSON has too. */
+  #described(value: Buffer, record: SourceRecord, handler: SampleHandler): void {
+    const content = this.#schemas.read(value)
+    if ('problem' in content) handler.drop('bad_schema', record, content.problem)
+    else if ('json' in content) this.#content(content.json, record, handler)
+    else if (Buffer.isBuffer(content.value)) this.#payload(content.value, record, handler)
+    else if (typeof content.value === 'string') this.#payload(Buffer.from(content.value), record, handler)
+    else this.#structure(content.value, record, handler)
+  }
+
+  /** The payload as the bridge took it; Connect's converters describe even that. */
+  #payload(payload: Buffer, record: SourceRecord, handler: SampleHandler): void {
+    if (this.#form === 'connect') this.#message(this.#topicOf(record), payload, record, handler)
+    else this.#content(payload, record, handler)
   }
 
   #reads(form: Form): boolean {
@@ -80,6 +105,15 @@ export class Decoder {
       document = JSON.parse(value.toString('utf8'))
     } catch (error) {
       handler.drop('bad_payload', record, (error as Error).message)
+      return
+    }
+    this.#structure(document, record, handler)
+  }
+
+  /** A document, a list or a batch of them. */
+  #structure(document: unknown, record: SourceRecord, handler: SampleHandler): void {
+    if (!this.#documents) {
+      this.#otherForm(record, handler)
       return
     }
     const batch = this.#reads('telegraf') && isObject(document) ? telegrafBatch(document) : null
@@ -157,16 +191,25 @@ export class Decoder {
     const carried = this.#reads('headers') ? topicOfHeaders(headers) : null
     if (carried !== null || this.#form === 'headers') return carried
     if (key === null || key.length === 0) return null
+    if (isDescribed(key)) {
+      const content = this.#schemas.read(key)
+      return 'value' in content ? topicBytes(content.value) : null
+    }
     if (key[0] !== QUOTE && key[0] !== BRACE) return this.#form === 'lenses' ? null : key
     if (this.#form === 'examon') return null
     try {
-      const content = withoutSchema(JSON.parse(key.toString('utf8')))
-      const topic = isObject(content) ? topicOfStruct(content) : content
-      return typeof topic === 'string' && topic !== '' ? Buffer.from(topic) : null
+      return topicBytes(withoutSchema(JSON.parse(key.toString('utf8'))))
     } catch {
       return null
     }
   }
+}
+
+/** The topic of a parsed key: itself, or within a structure. */
+function topicBytes(content: unknown): Buffer | null {
+  const topic = isObject(content) && !Buffer.isBuffer(content) ? topicOfStruct(content) : content
+  if (Buffer.isBuffer(topic)) return topic
+  return typeof topic === 'string' && topic !== '' ? Buffer.from(topic) : null
 }
 
 const QUOTE = 0x22

@@ -24,6 +24,7 @@ export const DROP_REASONS = [
   'own_output', // plugin examon-ai_pub: what detectors publish
   'no_value', // empty or null payload
   'bad_payload', // not `value;time`, not JSON of a known form
+  'bad_schema', // described by a schema that is unknown, or that it does not fit
   'bad_gzip', // compressed and damaged, or beyond any payload once unpacked
   'not_numeric', // string valued metric
   'not_finite', // nan, inf, or so large that its square is

@@ -1,6 +1,10 @@
+import type { Type } from 'avsc'
+import { ALARM_AVRO, ALARM_TYPE, FLAG_AVRO, FLAG_TYPE } from '../detect/record-avro.ts'
 import type { AlarmRecord, FlagRecord } from '../detect/records.ts'
+import { registryHeader } from '../examon/avro.ts'
 import { assertReachable, type ClusterAddress, ensureTopics } from '../sources/kafka-cluster.ts'
 import type { KafkaSecurity } from '../sources/kafka-security.ts'
+import { type RegistryAddress, registerSchema } from '../sources/schema-registry.ts'
 import { KafkaWriter, type OutgoingRecord } from './producer.ts'
 import type { Sink } from './sink.ts'
 
@@ -17,6 +21,8 @@ export interface KafkaSinkOptions {
   /** Where the sink stands in the config, for messages; `sinks[0]` unless told. */
   configKey?: string
   startTimeoutMs?: number
+  /** Registry of the schemas; records are Avro then, and JSON without. */
+  registry?: RegistryAddress | undefined
   /** Records leave in somebody else's transaction, by `recordsOf`; `write` is not for this sink. */
   isInTransaction?: boolean
   /** Hears of `produce_retry`. */
@@ -26,12 +32,14 @@ export interface KafkaSinkOptions {
 /** Flags are one record a node and window, about 1/s for a thousand nodes: partitions are for readers, not for speed. */
 const PARTITIONS = 4
 
-/** Flags and alarms as JSON, key = node, each kind to its topic. A node's records stay in order. */
+/** Flags and alarms as JSON or Avro, key = node, each kind to its topic. A node's records stay in order. */
 export class KafkaSink implements Sink {
   readonly kind = 'kafka'
   readonly #options: KafkaSinkOptions
   readonly #address: ClusterAddress
   #writer: KafkaWriter | null = null
+  #flag: Encoder = toJson
+  #alarm: Encoder = toJson
 
   constructor(options: KafkaSinkOptions) {
     this.#options = options
@@ -40,7 +48,7 @@ export class KafkaSink implements Sink {
 
   async start(): Promise<void> {
     const { flagsTopic, alarmsTopic, createTopics, configKey = 'sinks[0]' } = this.#options
-    const { isInTransaction = false, onEvent } = this.#options
+    const { isInTransaction = false, registry, onEvent } = this.#options
     await assertReachable(this.#address)
     const wanted = { partitions: PARTITIONS, configs: [] }
     await ensureTopics(
@@ -51,6 +59,10 @@ export class KafkaSink implements Sink {
       ],
       createTopics,
     )
+    if (registry !== undefined) {
+      this.#flag = await avroEncoder(registry, flagsTopic, FLAG_AVRO, FLAG_TYPE)
+      this.#alarm = await avroEncoder(registry, alarmsTopic, ALARM_AVRO, ALARM_TYPE)
+    }
     if (!isInTransaction) this.#writer = new KafkaWriter(this.#address, onEvent)
   }
 
@@ -65,8 +77,8 @@ export class KafkaSink implements Sink {
     const { flagsTopic, alarmsTopic, anomalousOnly } = this.#options
     const kept = anomalousOnly ? flags.filter((flag) => flag.anomalous) : flags
     return [
-      ...kept.map((flag) => outgoing(flagsTopic, flag)),
-      ...alarms.map((alarm) => outgoing(alarmsTopic, alarm)),
+      ...kept.map((flag) => outgoing(flagsTopic, flag, this.#flag)),
+      ...alarms.map((alarm) => outgoing(alarmsTopic, alarm, this.#alarm)),
     ]
   }
 
@@ -76,6 +88,21 @@ export class KafkaSink implements Sink {
   }
 }
 
-function outgoing(topic: string, record: FlagRecord | AlarmRecord): OutgoingRecord {
-  return { topic, key: Buffer.from(record.node), value: Buffer.from(JSON.stringify(record)) }
+type Encoder = (record: FlagRecord | AlarmRecord) => Buffer
+
+const toJson: Encoder = (record) => Buffer.from(JSON.stringify(record))
+
+/** Registers the schema as that of the topic's values. */
+async function avroEncoder(
+  registry: RegistryAddress,
+  topic: string,
+  schema: object,
+  type: Type,
+): Promise<Encoder> {
+  const header = registryHeader(await registerSchema(registry, `${topic}-value`, schema))
+  return (record) => Buffer.concat([header, type.toBuffer(record)])
+}
+
+function outgoing(topic: string, record: FlagRecord | AlarmRecord, encode: Encoder): OutgoingRecord {
+  return { topic, key: Buffer.from(record.node), value: encode(record) }
 }

@@ -113,8 +113,8 @@ Reads
 Writes
   flags to file ${folder}/f.ndjson
   alarms to file ${folder}/a.ndjson
-  flags of anomalous windows to Kafka topic examon-dec.flags at broker:9092, made if missing
-  alarms to Kafka topic examon-dec.alarms at broker:9092, made if missing
+  flags of anomalous windows to Kafka topic examon-dec.flags at broker:9092, made if missing, exactly once
+  alarms to Kafka topic examon-dec.alarms at broker:9092, made if missing, exactly once
   state of each node to Kafka topic examon-dec.state, offsets to group examon-dec
   status page and metrics at http://127.0.0.1:8000/
 `,

@@ -93,6 +93,8 @@ sinks:
     form: 'auto',
     from: 'latest',
     state_topic: 'examon-dec.state',
+    delivery: 'exactly_once',
+    avro_schemas: [],
   })
   assert.deepEqual(config.sinks, [
     {
@@ -100,6 +102,7 @@ sinks:
       brokers: ['a:9092'],
       flags_topic: 'examon-dec.flags',
       alarms_topic: 'examon-dec.alarms',
+      format: 'json',
       anomalous_only: false,
       create_topics: true,
     },
@@ -235,6 +238,25 @@ test('an MQTT source is encrypted or not, and its address shows no password', ()
   assert.match(
     problemsOf(() => loadConfig(sink)).join(),
     /sinks\[0\]\.prefix: expected pairs of tag and value, org\/cineca\/…, found org\/cineca\/cluster$/,
+  )
+})
+
+test('Avro and its registry need each other, and a registry speaks HTTP', () => {
+  const config = (sink: object, source = {}) => {
+    const kafka = { type: 'kafka', brokers: ['b:9092'] }
+    const file = join(folder, 'registry.yaml')
+    writeFileSync(
+      file,
+      JSON.stringify({ source: { ...kafka, topics: ['t'], ...source }, sinks: [{ ...kafka, ...sink }] }),
+    )
+    return problemsOf(() => loadConfig(file)).join()
+  }
+  const together = /sinks\[0\]\.format: avro and schema_registry need each other$/
+  assert.match(config({ format: 'avro' }), together)
+  assert.match(config({ schema_registry: { url: 'http://r' } }), together)
+  assert.match(
+    config({}, { schema_registry: { url: 'r:8081' } }),
+    /source\.schema_registry\.url: expected http:\/\/… or https:\/\/…, found r:8081$/,
   )
 })
 

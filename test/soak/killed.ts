@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual, parseArgs } from 'node:util'
+import { ListOffsetTimestamps } from '@platformatic/kafka'
 import pino from 'pino'
 import { defaultConfig } from '../../src/config/load.ts'
 import { detectorOptions } from '../../src/detect/options.ts'
@@ -26,20 +27,25 @@ import { machine } from '../compare/machine.ts'
 import { configuration, type Message, START_MS, send } from '../e2e/stream.ts'
 import { startBroker } from '../support/broker.ts'
 import { allRecords } from '../support/drain.ts'
-import { consoleRead, createTopic, until } from '../support/kafka.ts'
+import { consoleRead, createTopic, until, withAdmin } from '../support/kafka.ts'
 import { flagsIn, readFlags, windowOf } from '../support/line.ts'
 import { type Daemon, startDaemon } from '../support/program.ts'
 import { REFERENCE_BUNDLE } from '../support/reference.ts'
 
-const NODES = 4
+const NODES = 2
 const PARTITIONS = 2
+/** As the sink makes its topics. */
+const FLAG_PARTITIONS = 4
 const HOUR = 3_600_000
 /** Records come in the order of time. */
 const LATENESS_MS = 60_000
 /** Simulated time between two kills, with several windows' ends in it, so that a kill often falls into a transaction, ms. */
-const ROUND_MS = HOUR
-/** Longest time from readiness to the kill, ms: about what a round's windows take. */
-const KILL_WITHIN_MS = 900
+const ROUND_MS = 2 * HOUR
+/** How often to look how far the victim has read, and the longest wait after that, ms: a transaction takes about as long. */
+const LOOK_MS = 5
+/** A member without a partition reads nothing, ms. */
+const MOST_WAIT_MS = 3000
+const KILL_WITHIN_MS = 40
 
 const { values } = parseArgs({
   options: {
@@ -69,6 +75,8 @@ const startMember = (i: number): Promise<Daemon> =>
     ...config,
     source: { ...config.source, ...(values.dynamic ? {} : { instance_id: `member-${i}` }) },
   })
+const recordsRead = async (daemon: Daemon): Promise<number> =>
+  (await daemon.metrics()).get('examon_dec_records_read_total') ?? 0
 const isReady = async (daemon: Daemon): Promise<boolean> => (await daemon.get('/readyz')).status === 200
 const members = await Promise.all(Array.from({ length: memberCount }, (_, i) => startMember(i)))
 let transactionsFailed = 0
@@ -77,12 +85,19 @@ for (let k = 0; k < kills; k++) {
   const end = records.findIndex((record) => timeOf(record) >= START_MS + (k + 1) * ROUND_MS)
   const round = records.slice(sent, end < 0 ? records.length : end)
   sent += round.length
-  await send(bootstrap, topic, PARTITIONS, round)
   const victim = random.integer(memberCount)
   const daemon = members[victim] as Daemon // below the count
   await until(() => isReady(daemon), 'the member is ready')
-  await sleep(random.integer(KILL_WITHIN_MS))
+  const sending = send(bootstrap, topic, PARTITIONS, round)
+  if (k % 2 === 0) await flagWritten()
+  else {
+    const target = (await recordsRead(daemon)) + random.integer(Math.floor(round.length / memberCount / 2))
+    const patience = Date.now() + MOST_WAIT_MS
+    while ((await recordsRead(daemon)) < target && Date.now() < patience) await sleep(LOOK_MS)
+    await sleep(random.integer(KILL_WITHIN_MS))
+  }
   const exit = await daemon.stop('SIGKILL')
+  await sending
   transactionsFailed += exit.stderr.split('"event":"commit_failed"').length - 1
   members[victim] = await startMember(victim)
   if ((k + 1) % 10 === 0) console.log(`${k + 1} kills, ${await flagsIn(bootstrap, flagsTopic)} flags`)
@@ -131,6 +146,23 @@ console.log(
 )
 assert.deepEqual([committed.length, missing, unequal], [expected.size, [], []])
 assert.equal(new Set(foreign).size, expected.size)
+
+/** Resolves as soon as a flag has been written, mostly within its transaction. */
+async function flagWritten(): Promise<void> {
+  await withAdmin(bootstrap, async (admin) => {
+    const partitions = Array.from({ length: FLAG_PARTITIONS }, (_, partitionIndex) => ({
+      partitionIndex,
+      timestamp: ListOffsetTimestamps.LATEST,
+    }))
+    const written = async (): Promise<number> => {
+      const [found] = await admin.listOffsets({ topics: [{ name: flagsTopic, partitions }] })
+      return (found?.partitions ?? []).reduce((sum, { offset }) => sum + Number(offset), 0)
+    }
+    const before = await written()
+    const patience = Date.now() + MOST_WAIT_MS
+    while ((await written()) === before && Date.now() < patience);
+  })
+}
 
 /** Flags of every whole window, without Kafka. */
 async function straight(): Promise<Map<string, FlagRecord>> {

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { configReference } from '../../src/config/reference.ts'
+import { ALARM_AVRO, FLAG_AVRO } from '../../src/detect/record-avro.ts'
 import { RECORD_SCHEMAS, schemaText } from '../../src/detect/record-schemas.ts'
 
 const root = new URL('../../', import.meta.url)
@@ -11,6 +12,9 @@ export function generatedFiles(): Map<string, string> {
   const files = new Map([['docs/configuration.md', configReference()]])
   for (const [name, schema] of Object.entries(RECORD_SCHEMAS)) {
     files.set(`config/schemas/${name}`, schemaText(schema))
+  }
+  for (const [name, schema] of Object.entries({ flag: FLAG_AVRO, alarm: ALARM_AVRO })) {
+    files.set(`config/schemas/${name}.avsc`, `${JSON.stringify(schema, null, 2)}\n`)
   }
   return files
 }

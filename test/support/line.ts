@@ -11,6 +11,7 @@ import { openHistory } from '../../src/history/history.ts'
 import { openBundle } from '../../src/model/bundle.ts'
 import { Fetcher } from '../../src/sources/kafka-fetch.ts'
 import { ReplaySource } from '../../src/sources/replay.ts'
+import type { SourceRecord } from '../../src/sources/source.ts'
 import { until, withAdmin } from './kafka.ts'
 
 const QUIET = { step: () => ({ advance() {}, finish() {} }) }
@@ -97,6 +98,16 @@ export async function readFlags(
   topic: string,
   committedOnly = true,
 ): Promise<FlagRecord[]> {
+  const records = await readCommitted(bootstrap, topic, committedOnly)
+  return records.map(({ value }) => JSON.parse(String(value)) as FlagRecord)
+}
+
+/** The same as records, whatever their form. */
+export async function readCommitted(
+  bootstrap: string,
+  topic: string,
+  committedOnly = true,
+): Promise<SourceRecord[]> {
   const ends = await recordsIn(bootstrap, topic)
   if (sum(ends) === 0) return []
   const fetcher = new Fetcher(
@@ -121,13 +132,13 @@ export async function readFlags(
       end,
     }))
     fetcher.assign(parts)
-    const flags: FlagRecord[] = []
+    const records: SourceRecord[] = []
     await until(() => {
       fetcher.pump()
-      for (const { value } of fetcher.take(Number.MAX_SAFE_INTEGER)) flags.push(JSON.parse(String(value)))
+      records.push(...fetcher.take(Number.MAX_SAFE_INTEGER))
       return parts.every((part, i) => fetcher.isReadTo(part, ends[i] as number))
     }, `${topic} is read to its end`)
-    return flags
+    return records
   } finally {
     await fetcher.close()
   }
