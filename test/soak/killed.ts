@@ -81,6 +81,7 @@ const isReady = async (daemon: Daemon): Promise<boolean> => (await daemon.get('/
 const members = await Promise.all(Array.from({ length: memberCount }, (_, i) => startMember(i)))
 let transactionsFailed = 0
 let sent = 0
+const restarts: number[] = []
 for (let k = 0; k < kills; k++) {
   const end = records.findIndex((record) => timeOf(record) >= START_MS + (k + 1) * ROUND_MS)
   const round = records.slice(sent, end < 0 ? records.length : end)
@@ -99,7 +100,10 @@ for (let k = 0; k < kills; k++) {
   const exit = await daemon.stop('SIGKILL')
   await sending
   transactionsFailed += exit.stderr.split('"event":"commit_failed"').length - 1
+  const killedAt = performance.now()
   members[victim] = await startMember(victim)
+  await until(() => isReady(members[victim] as Daemon), 'the member is ready again')
+  restarts.push((performance.now() - killedAt) / 1000)
   if ((k + 1) % 10 === 0) console.log(`${k + 1} kills, ${await flagsIn(bootstrap, flagsTopic)} flags`)
 }
 // Moves every node's partition past the last window.
@@ -141,6 +145,9 @@ console.log(
     seenByKafkasOwnReader: new Set(foreign).size,
     abortedByDeath: aborted,
     transactionsFailed,
+    secondsToReady: [0.5, 1].map((q) =>
+      restarts.toSorted((a, b) => a - b)[Math.ceil(q * kills) - 1]?.toFixed(1),
+    ),
     seconds: Math.round((performance.now() - started) / 1000),
   }),
 )
