@@ -2,11 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { KafkaSink } from '../sinks/kafka.ts'
 import { TransactionalWriter } from '../sinks/transaction.ts'
 import type { KafkaSource } from '../sources/kafka.ts'
-import { type ClusterAddress, rootCause } from '../sources/kafka-cluster.ts'
+import { type ClusterAddress, rootCause, within } from '../sources/kafka-cluster.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { KafkaCheckpoint } from './checkpoint.ts'
 import type { Emission } from './pipeline.ts'
 
+/** An earlier transaction of the same name may have to be ended first; a cluster without any would keep us waiting. */
+const START_TIMEOUT_MS = 20_000
 const FIRST_RETRY_MS = 250
 const LAST_RETRY_MS = 10_000
 
@@ -37,9 +39,15 @@ export class ExactlyOnce {
     )
   }
 
-  /** Settles what an earlier process with the same id left open. */
+  /** Settles what an earlier process with the same id left open. Rejects where the cluster gives no transactions. */
   async start(): Promise<void> {
-    await this.#writer.open()
+    try {
+      await within(START_TIMEOUT_MS, this.#writer.open())
+    } catch (error) {
+      throw new Error(
+        `Kafka gives no transactions: ${rootCause(error)}; give this client the rights and the cluster its transaction log, or set source.delivery to at_least_once`,
+      )
+    }
   }
 
   includes(sink: object): boolean {

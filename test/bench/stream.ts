@@ -1,6 +1,7 @@
 /**
  * How fast is the line? Records of a whole machine in a real broker, read by Kafka's own ConsumerPerformance, which does nothing
- * with them, and by the daemon: fetch, decode, windows, scores, flags to Kafka. In turns on the same topic; ratios of one run.
+ * with them, by a straightforward peer in Python, which makes windows only, and by the daemon: fetch, decode, windows, scores, flags
+ * to Kafka. In turns on the same topic; ratios of one run.
  * `node test/bench/stream.ts [--records 2000000] [--nodes 980] [--rounds 3] [--json]`
  */
 import { execFile } from 'node:child_process'
@@ -57,6 +58,8 @@ interface Round {
   /** Records a second. */
   kafka: number
   daemon: number
+  /** Of the peer in Python; null where it can't run here. */
+  python: number | null
   /** CPU seconds of the daemon a million records. */
   cpu: number
   /** Largest resident memory seen, MB. */
@@ -78,7 +81,8 @@ async function measure(bootstrap: string): Promise<void> {
     // The order changes, so that neither side always finds the other's page cache.
     const kafka = round % 2 === 0 ? await consumerPerformance(bootstrap, topic) : 0
     const ours = await daemonRate(bootstrap, topic, model)
-    found.push({ kafka: kafka || (await consumerPerformance(bootstrap, topic)), ...ours })
+    const python = await pythonRate(bootstrap, topic)
+    found.push({ kafka: kafka || (await consumerPerformance(bootstrap, topic)), python, ...ours })
     console.error(JSON.stringify(found.at(-1)))
   }
   const median = (of: number[]): number =>
@@ -91,6 +95,7 @@ async function measure(bootstrap: string): Promise<void> {
     kafka: median(found.map((one) => one.kafka)),
     daemon: median(found.map((one) => one.daemon)),
     ratio: median(found.map((one) => one.daemon / one.kafka)),
+    pythonRatio: median(found.map((one) => (one.python === null ? Number.NaN : one.daemon / one.python))),
     cpuSecondsPerMillion: median(found.map((one) => one.cpu)),
     rssMB: Math.max(...found.map((one) => one.rss)),
   }
@@ -100,6 +105,7 @@ async function measure(bootstrap: string): Promise<void> {
 ${records} records, ${nodes} nodes × ${METRICS} metrics, medians of ${rounds} rounds
 ConsumerPerformance  ${Math.round(result.kafka)} records/s
 the daemon           ${Math.round(result.daemon)} records/s, ${result.ratio.toFixed(2)} of it
+the peer in Python   ${found[0]?.python === null ? 'not here (pip install confluent-kafka numpy)' : `the daemon has ${result.pythonRatio.toFixed(1)} times its rate`}
 CPU                  ${result.cpuSecondsPerMillion.toFixed(2)} s a million records
 RSS                  ${result.rssMB.toFixed(0)} MB at most`)
 }
@@ -151,7 +157,23 @@ async function consumerPerformance(bootstrap: string, topic: string): Promise<nu
   return rate
 }
 
-async function daemonRate(bootstrap: string, topic: string, model: string): Promise<Omit<Round, 'kafka'>> {
+/** Records a second by peer.py, which makes the same windows and scores none. */
+async function pythonRate(bootstrap: string, topic: string): Promise<number | null> {
+  try {
+    const peer = new URL('peer.py', import.meta.url).pathname
+    const { stdout } = await run('python3', [peer, bootstrap, topic, uniqueName('peer'), String(records)])
+    return Number(stdout)
+  } catch (error) {
+    if (!/No module named|ENOENT/.test((error as Error).message)) throw error
+    return null
+  }
+}
+
+async function daemonRate(
+  bootstrap: string,
+  topic: string,
+  model: string,
+): Promise<Omit<Round, 'kafka' | 'python'>> {
   const daemon = await startDaemon(join(folder, 'daemon.yaml'), {
     model,
     source: {

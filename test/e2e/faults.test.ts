@@ -20,6 +20,27 @@ after(async () => {
   rmSync(folder, { recursive: true })
 })
 
+test('a cluster without transactions is named, with what to set', { skip }, async () => {
+  const without = await startBroker(false, 'transaction.state.log.replication.factor=3\n')
+  assert.ok('stop' in without)
+  try {
+    const topic = await createTopic(without.bootstrap, 1)
+    const { file, config } = configuration(without.bootstrap, folder, topic)
+    const daemon = await startDaemon(file, config)
+    const { code, stderr } = await daemon.exit
+    assert.equal(code, 1)
+    assert.match(stderr, /Kafka gives no transactions: .*set source\.delivery to at_least_once/)
+    const willing = await startDaemon(file, {
+      ...config,
+      source: { ...config.source, delivery: 'at_least_once' },
+    })
+    await until(async () => (await willing.get('/readyz')).status === 200, 'it is ready')
+    await terminate(willing)
+  } finally {
+    await without.stop()
+  }
+})
+
 describe('a cluster that changes', { skip }, () => {
   let good: Message[] = []
   let middle = 0

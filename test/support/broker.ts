@@ -45,11 +45,11 @@ const DOWNLOAD_TIMEOUT_MS = 300_000
 
 /**
  * Starts the broker, or says why it can't run here. With CI=true in the environment that is an error instead. One with
- * `secure` listeners is always an own one.
+ * `secure` listeners, or with `changes` of its properties, is always an own one.
  */
-export async function startBroker(secure = false): Promise<TestBroker | { skip: string }> {
+export async function startBroker(secure = false, changes = ''): Promise<TestBroker | { skip: string }> {
   const given = process.env.EXAMON_DEC_TEST_KAFKA
-  if (given && !secure) {
+  if (given && !secure && changes === '') {
     const nothing = async () => {}
     return {
       bootstrap: given,
@@ -74,7 +74,7 @@ export async function startBroker(secure = false): Promise<TestBroker | { skip: 
       `could not get Kafka through mvn (${(error as Error).message.trim()}); EXAMON_DEC_TEST_KAFKA=host:port replaces it`,
     )
   }
-  return startOwnBroker(libraries, secure)
+  return startOwnBroker(libraries, secure, changes)
 }
 
 function unavailable(reason: string): { skip: string } {
@@ -161,13 +161,13 @@ const JAVA = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dlog4
 const KEEPER =
   'folder=$1; shift; java "$@" & read word; kill -9 $!; wait $!; [ "$word" = keep ] || rm -rf "$folder"'
 
-async function startOwnBroker(libraries: string, secure: boolean): Promise<TestBroker> {
+async function startOwnBroker(libraries: string, secure: boolean, changes: string): Promise<TestBroker> {
   const folder = await mkdtemp(join(tmpdir(), 'examon-dec-kafka-'))
   const classpath = `${libraries}/*`
   const config = join(folder, 'server.properties')
   const ports = await freePorts(secure ? 4 : 2)
   const [port = 0, , sasl, mtls] = ports
-  await writeFile(config, properties(ports, folder))
+  await writeFile(config, properties(ports, folder) + changes)
   const tool = [...JAVA, classpath, 'kafka.tools.StorageTool']
   const id = (await run('java', [...tool, 'random-uuid'])).stdout.trim()
   await run('java', [...tool, 'format', '-t', id, '-c', config, ...(secure ? SCRAM_ARGUMENTS : [])])

@@ -27,6 +27,8 @@ export interface Daemon {
   metrics(): Promise<Map<string, number>>
   /** Body of any other path. */
   get(path: string, init?: RequestInit): Promise<{ status: number; body: string }>
+  /** Resolves at its end. */
+  exit: Promise<Exit>
   /** Sends the signal and waits for the end. */
   stop(signal: NodeJS.Signals): Promise<Exit>
 }
@@ -56,6 +58,7 @@ export async function startDaemon(file: string, config: object, verb = 'run'): P
   return {
     pid: child.pid ?? 0,
     log,
+    exit,
     get,
     metrics: async () => parseMetrics((await get('/metrics')).body),
     stop(signal) {
