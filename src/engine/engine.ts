@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { WindowsConfig } from '../config/schema.ts'
 import type { DetectorOptions } from '../detect/detector.ts'
@@ -17,6 +16,7 @@ import { parseNodeState } from './node-state.ts'
 import { type Emission, Pipeline } from './pipeline.ts'
 import { StallWatch } from './stall.ts'
 import { Watermark } from './watermark.ts'
+import { writeToSinks } from './write.ts'
 
 export interface EngineParts {
   bundle: Bundle
@@ -48,9 +48,6 @@ type Assigned = Extract<SourceEvent, { kind: 'assigned' }>
 /** Longest wait for records, ms: the granularity of watermark, lag and stop. */
 const POLL_MS = 250
 const LAG_EVERY_MS = 1000
-/** Waits between attempts to write to a sink that fails, ms: doubling from the first to the last. */
-const FIRST_RETRY_MS = 250
-const LAST_RETRY_MS = 10_000
 /** How often somebody beside the loop looks whether it moves, ms. */
 const STALL_CHECK_MS = 5_000
 /** Input counts as silent after this many idle time-outs. */
@@ -73,12 +70,15 @@ export class Engine {
   private silent = false
   private lagAtMs = 0
   private readonly stall: StallWatch
+  /** Those that are not part of a transaction. */
+  private readonly ownSinks: readonly Sink[]
   /** Wall clock at the beginning of the turn. */
   private nowMs = 0
 
   constructor(parts: EngineParts) {
     this.parts = parts
     this.stall = new StallWatch(parts.telemetry)
+    this.ownSinks = parts.sinks.filter((sink) => parts.exactlyOnce?.includes(sink) !== true)
   }
 
   /** Loads the model and connects everything; rejects with what is wrong before anything is read. */
@@ -224,7 +224,7 @@ export class Engine {
     if (emission.flags.length === 0) return
     const { telemetry, exactlyOnce = null } = this.parts
     const isSafe =
-      (await this.deliver(emission, signal)) &&
+      (await writeToSinks(this.ownSinks, emission, telemetry, signal)) &&
       (exactlyOnce === null || (await exactlyOnce.commit(emission, this.offsets(this.pipeline), signal)))
     if (!isSafe) {
       this.pipeline = null // its windows are gone undelivered, so nothing may be committed any more
@@ -235,31 +235,6 @@ export class Engine {
     for (const alarm of emission.alarms) telemetry.alarm(alarm)
     for (const node of emission.forgotten) telemetry.nodeForgotten(node)
     if (exactlyOnce === null) await this.commit(emission.states)
-  }
-
-  /** Writes to every sink of its own, trying again until each has it; false when the signal aborted before that. */
-  private async deliver(emission: Emission, signal: AbortSignal): Promise<boolean> {
-    const { telemetry } = this.parts
-    for (const sink of this.parts.sinks) {
-      if (this.parts.exactlyOnce?.includes(sink)) continue
-      for (let wait = FIRST_RETRY_MS; ; wait = Math.min(2 * wait, LAST_RETRY_MS)) {
-        const started = performance.now()
-        try {
-          await sink.write(emission.flags, emission.alarms)
-          const seconds = (performance.now() - started) / 1000
-          telemetry.sinkWrote(sink.kind, emission.flags.length, emission.alarms.length, seconds)
-          if (wait > FIRST_RETRY_MS) telemetry.ready()
-          break
-        } catch (error) {
-          telemetry.sinkFailed(sink.kind, error)
-          telemetry.notReady(`sink ${sink.kind} does not take flags`)
-        }
-        // An abort ends the wait; the flags are made again from the samples by the next start.
-        await sleep(wait, undefined, { signal }).catch(() => {})
-        if (signal.aborted) return false
-      }
-    }
-    return true
   }
 
   /** Stores states of nodes, then how far the input is dealt with. */
