@@ -85,7 +85,7 @@ describe('the package', () => {
       /^dist\/.*\.js$/,
       /^dist\/status\/page\/[^/]+$/,
       /^config\/[^/]+\.yaml$/,
-      /^config\/schemas\/[^/]+\.schema\.json$/,
+      /^config\/schemas\/[^/]+\.(schema\.json|avsc)$/,
       /^deploy\//,
       /^models\/README\.md$/,
       /^models\/reference\//,

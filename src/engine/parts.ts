@@ -63,9 +63,9 @@ async function openKafkaEnds(
   const { brokers, client_id: clientId, group, instance_id: instanceId } = config
   const isTransactional = config.delivery === 'exactly_once'
   const isInside = (sink: SinkConfig): boolean => isExactlyOnce(sink, config)
-  const { source, checkpoint } = await openKafka(config, telemetry)
-  const sinks = createSinks(sinkConfigs, clientId, telemetry, isInside)
   const schemas = openSchemas(config, telemetry)
+  const sinks = createSinks(sinkConfigs, clientId, telemetry, isInside)
+  const { source, checkpoint } = await openKafka(config, telemetry)
   if (!isTransactional) return { source, checkpoint, sinks, exactlyOnce: null, schemas }
   const inside = sinks.filter(
     (sink, i) => sink instanceof KafkaSink && isInside(sinkConfigs[i] as SinkConfig),
