@@ -4,12 +4,16 @@ import { dirname } from 'node:path'
 import { configReference } from '../../src/config/reference.ts'
 import { ALARM_AVRO, FLAG_AVRO } from '../../src/detect/record-avro.ts'
 import { RECORD_SCHEMAS, schemaText } from '../../src/detect/record-schemas.ts'
+import { metricsReference } from '../../src/telemetry/reference.ts'
 
 const root = new URL('../../', import.meta.url)
 
 /** Path from the root of the repository to the text that the file must have. */
 export function generatedFiles(): Map<string, string> {
-  const files = new Map([['docs/configuration.md', configReference()]])
+  const files = new Map([
+    ['docs/configuration.md', configReference()],
+    ['docs/metrics.md', metricsReference()],
+  ])
   for (const [name, schema] of Object.entries(RECORD_SCHEMAS)) {
     files.set(`config/schemas/${name}`, schemaText(schema))
   }
