@@ -1,6 +1,6 @@
 /**
- * A day of a machine at high speed through a real broker: memory and open files of the daemon stay flat, a flag comes for every window.
- * `node test/soak/day.ts [--nodes 30] [--days 1]`
+ * Some days of a machine at high speed through a real broker: memory and open files of the daemon stay flat, a flag comes for every window.
+ * `node test/soak/day.ts [--nodes 20] [--days 4]`
  */
 import assert from 'node:assert/strict'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -23,7 +23,7 @@ const LOOK_MS = 1000
 const MOST_GROWTH = { memory: 40, files: 2 }
 
 const { values } = parseArgs({
-  options: { nodes: { type: 'string', default: '30' }, days: { type: 'string', default: '1' } },
+  options: { nodes: { type: 'string', default: '20' }, days: { type: 'string', default: '4' } },
 })
 const [nodes, days] = [Number(values.nodes), Number(values.days)]
 const folder = mkdtempSync(join(tmpdir(), 'examon-dec-day-'))
