@@ -1,24 +1,16 @@
 /** The Alertmanager configuration in a real Alertmanager: a rack is one notification, and what follows from something larger is silent. */
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { parse } from 'yaml'
 import { until } from '../support/kafka.ts'
-import { freePorts } from '../support/ports.ts'
+import { type Notification, openHook, skipWithout, startAlertmanager } from '../support/monitoring.ts'
 
 const path = (name: string): string => new URL(name, import.meta.url).pathname
 const CONFIG = path('../../deploy/alertmanager/alertmanager.yml')
 const RULES = path('../../deploy/prometheus/examon-dec.rules.yml')
 
-const isHere = spawnSync('amtool', ['--version']).status === 0
-if (!isHere && process.env.CI === 'true')
-  throw new Error('no amtool: the Alertmanager configuration is not checked')
-const skip = isHere ? false : 'NO AMTOOL: THE ALERTMANAGER CONFIGURATION IS NOT CHECKED'
+const skip = skipWithout('amtool', 'the Alertmanager configuration is')
 
 test('amtool takes the configuration, and routes by severity', { skip }, () => {
   const check = spawnSync('amtool', ['check-config', CONFIG], { encoding: 'utf8' })
@@ -46,64 +38,21 @@ test('every alert that it names is one of the rules', () => {
   }
 })
 
-interface Notification {
-  status: string
-  groupLabels: Record<string, string>
-  alerts: { status: string; labels: Record<string, string> }[]
-}
-
 describe('Alertmanager', { skip }, () => {
-  const folder = mkdtempSync(join(tmpdir(), 'examon-dec-alertmanager-'))
-  const received: Notification[] = []
-  const hook = createServer((request, response) => {
-    let text = ''
-    request.on('data', (part) => {
-      text += part
-    })
-    request.on('end', () => {
-      received.push(JSON.parse(text))
-      response.end()
-    })
-  })
   let url = ''
-  let child: ReturnType<typeof spawn> | null = null
-  after(async () => {
-    const gone = new Promise((resolve) => child?.once('exit', resolve))
-    child?.kill('SIGKILL')
-    await gone
-    hook.close()
-    rmSync(folder, { recursive: true })
-  })
+  let stop = async (): Promise<void> => {}
+  after(() => stop())
   before(async () => {
-    hook.listen(0, '127.0.0.1')
-    await new Promise((resolve) => hook.once('listening', resolve))
-    const [port = 0] = await freePorts(1)
-    const file = join(folder, 'alertmanager.yml')
-    // As it is shipped, but sooner, and to our own address.
-    const text = readFileSync(CONFIG, 'utf8')
-      .replaceAll('127.0.0.1:9099', `127.0.0.1:${(hook.address() as AddressInfo).port}`)
-      .replace(/group_wait: \w+/, 'group_wait: 1s')
-      .replace(/group_interval: \w+/, 'group_interval: 1s')
-    assert.ok(parse(text))
-    writeFileSync(file, text)
-    child = spawn(
-      'prometheus-alertmanager',
-      [
-        `--config.file=${file}`,
-        `--storage.path=${join(folder, 'data')}`,
-        `--web.listen-address=127.0.0.1:${port}`,
-        '--cluster.listen-address=',
-      ],
-      { stdio: 'ignore' },
-    )
-    url = `http://127.0.0.1:${port}`
-    const isReady = () =>
-      fetch(`${url}/-/ready`).then(
-        ({ ok }) => ok,
-        () => false,
-      )
-    await until(isReady, 'Alertmanager is ready')
+    const hook = await openHook()
+    const server = await startAlertmanager(hook)
+    stop = async () => {
+      await server.stop()
+      hook.close()
+    }
+    url = server.url
+    notifications = (instance) => hook.received.filter(({ groupLabels }) => groupLabels.instance === instance)
   })
+  let notifications = (_instance: string): Notification[] => []
 
   const alert = (instance: string, name: string, severity: string, more: Record<string, string> = {}) => ({
     labels: { alertname: `ExamonDec${name}`, job: 'examon-dec', instance, severity, ...more },
@@ -116,9 +65,6 @@ describe('Alertmanager', { skip }, () => {
     })
     assert.ok(response.ok, await response.text())
   }
-  const notifications = (instance: string) =>
-    received.filter(({ groupLabels }) => groupLabels.instance === instance)
-
   test('fifteen nodes of a rack are one notification, and it resolves', async () => {
     const nodes = Array.from({ length: 15 }, (_, i) =>
       alert('a', 'NodeAnomalous', 'warning', { rack: '205', node: `r205n${i}` }),

@@ -1,8 +1,6 @@
 /** The dashboards: sound by the rules below, and every query in them answered with data by a real Prometheus that scrapes the daemon's page. */
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import pino from 'pino'
@@ -10,7 +8,7 @@ import { startHttp } from '../../src/telemetry/http.ts'
 import { Telemetry } from '../../src/telemetry/telemetry.ts'
 import { feedMachine, nodeName } from '../status/machine.ts'
 import { until } from '../support/kafka.ts'
-import { freePorts } from '../support/ports.ts'
+import { type Server, skipWithout, startPrometheus } from '../support/monitoring.ts'
 
 interface Target {
   refId: string
@@ -87,24 +85,17 @@ for (const [name, dashboard] of dashboards) {
   })
 }
 
-const isHere = spawnSync('prometheus', ['--version']).status === 0
-if (!isHere && process.env.CI === 'true') throw new Error('no prometheus: the dashboards are not checked')
-
-describe('queries', { skip: isHere ? false : 'NO PROMETHEUS: THE DASHBOARDS ARE NOT CHECKED' }, () => {
-  const folder = mkdtempSync(join(tmpdir(), 'examon-dec-grafana-'))
+describe('queries', { skip: skipWithout('prometheus', 'the dashboards are') }, () => {
   const telemetry = new Telemetry({ logger: pino({ level: 'silent' }), version: '1' })
   let http: Awaited<ReturnType<typeof startHttp>> | null = null
-  let child: ReturnType<typeof spawn> | null = null
+  let prometheus: Server | null = null
   let url = ''
   /** Counts that only grow while something happens. */
   let beat: NodeJS.Timeout | undefined
   after(async () => {
     clearInterval(beat)
-    const gone = new Promise((resolve) => child?.once('exit', resolve))
-    child?.kill('SIGKILL')
-    await gone
+    await prometheus?.stop()
     await http?.close()
-    rmSync(folder, { recursive: true })
   })
   before(async () => {
     feedMachine(telemetry, NODES, 2)
@@ -133,24 +124,10 @@ describe('queries', { skip: isHere ? false : 'NO PROMETHEUS: THE DASHBOARDS ARE 
       telemetry.sourceEvent('rejoin', 'x')
     }, 200)
     http = await startHttp({ host: '127.0.0.1', port: 0, telemetry })
-    const [port = 0] = await freePorts(1)
-    const target = new URL(http.url).host
-    writeFileSync(
-      join(folder, 'prometheus.yml'),
-      `global: {scrape_interval: ${SCRAPE_SECONDS}s}
-scrape_configs: [{job_name: examon-dec, static_configs: [{targets: ['${target}']}]}]
-`,
-    )
-    child = spawn(
-      'prometheus',
-      [
-        `--config.file=${join(folder, 'prometheus.yml')}`,
-        `--storage.tsdb.path=${join(folder, 'data')}`,
-        `--web.listen-address=127.0.0.1:${port}`,
-      ],
-      { stdio: 'ignore' },
-    )
-    url = `http://127.0.0.1:${port}`
+    prometheus = await startPrometheus(`global: {scrape_interval: ${SCRAPE_SECONDS}s}
+scrape_configs: [{job_name: examon-dec, static_configs: [{targets: ['${new URL(http.url).host}']}]}]
+`)
+    url = prometheus.url
     // Several scrapes, so that rates are there.
     await until(
       async () => (await ask('count_over_time(up[1m]) > 4').catch(() => [])).length > 0,
