@@ -66,14 +66,16 @@ export class Engine {
   private watermark = new Watermark([], 0, 0)
   /** By partition, the offset after the last record taken in, or where reading begins. */
   private positions = new Map<number, number>()
-  private heardMs = Date.now()
+  /** When the last record came, by the steady clock. */
+  private heardMs = performance.now()
   private silent = false
-  private lagAtMs = 0
+  private lagAtMs = Number.NEGATIVE_INFINITY
   private readonly stall: StallWatch
   /** Those that are not part of a transaction. */
   private readonly ownSinks: readonly Sink[]
-  /** Wall clock at the beginning of the turn. */
+  /** Wall clock at the beginning of the turn, and the one that nobody sets: time-outs go by that. */
   private nowMs = 0
+  private steadyMs = 0
 
   constructor(parts: EngineParts) {
     this.parts = parts
@@ -138,20 +140,22 @@ export class Engine {
 
   private async turn(event: SourceEvent, signal: AbortSignal): Promise<void> {
     const now = Date.now()
+    const steady = performance.now()
     this.nowMs = now
+    this.steadyMs = steady
     await this.takeUpChange()
-    if (event.kind === 'assigned') await this.assign(event, now)
+    if (event.kind === 'assigned') await this.assign(event)
     if (event.kind === 'records') {
-      this.hear(now)
+      this.hear(steady)
       await this.parts.schemas?.registry?.prepare(event.records, signal)
       if (signal.aborted) return // what was not decoded is read again by the next start
       this.pipeline?.ingest(event.records, now)
       for (const { partition, offset } of event.records) this.positions.set(partition, offset + 1)
     }
     if (this.pipeline === null) return
-    this.reportLag(now)
-    this.listen(now)
-    const reached = this.watermark.advance(this.parts.source.progress(), now)
+    this.reportLag(steady)
+    this.listen(steady)
+    const reached = this.watermark.advance(this.parts.source.progress(), steady, now)
     if (!Number.isFinite(reached)) return
     this.parts.telemetry.watermark(reached)
     await this.emit(reached - this.parts.windows.lateness * 1000, signal)
@@ -176,14 +180,14 @@ export class Engine {
   }
 
   /** A new assignment: what was in memory for others is void, states come from the checkpoint. */
-  private async assign({ partitions, isWhole }: Assigned, now: number): Promise<void> {
+  private async assign({ partitions, isWhole }: Assigned): Promise<void> {
     const { bundle, source, telemetry, windows, detect, checkpoint, form, schemas } = this.parts
     if (this.scorer === null) throw new Error('the engine was not started')
     this.positions = new Map(source.progress().map(({ partition, position }) => [partition, position]))
     // Only a bus tells the time of today; history and simulator have a clock of their own, and an end.
     const isLive = source.kind === 'kafka' || source.kind === 'mqtt'
     const idleMs = isLive ? windows.idle_timeout * 1000 : Number.POSITIVE_INFINITY
-    this.watermark = new Watermark(partitions, idleMs, now)
+    this.watermark = new Watermark(partitions, idleMs, this.steadyMs)
     telemetry.assigned(partitions)
     this.pipeline = new Pipeline(
       bundle,
@@ -200,7 +204,7 @@ export class Engine {
       },
       // A node whose clock is ahead must not make the samples of all others late.
       (partition, timeMs) =>
-        this.watermark.observe(partition, isLive ? Math.min(timeMs, this.nowMs) : timeMs, this.nowMs),
+        this.watermark.observe(partition, isLive ? Math.min(timeMs, this.nowMs) : timeMs, this.steadyMs),
     )
     if (checkpoint !== null) {
       const states = new Map(
@@ -262,9 +266,9 @@ export class Engine {
     return offsets
   }
 
-  private reportLag(now: number): void {
-    if (now - this.lagAtMs < LAG_EVERY_MS) return
-    this.lagAtMs = now
+  private reportLag(steadyMs: number): void {
+    if (steadyMs - this.lagAtMs < LAG_EVERY_MS) return
+    this.lagAtMs = steadyMs
     this.parts.telemetry.lag(this.parts.source.progress())
   }
 
@@ -277,17 +281,17 @@ export class Engine {
     this.stall.turned(position, lag)
   }
 
-  private hear(now: number): void {
-    this.heardMs = now
+  private hear(steadyMs: number): void {
+    this.heardMs = steadyMs
     if (!this.silent) return
     this.silent = false
     this.parts.telemetry.inputBack()
   }
 
-  private listen(now: number): void {
-    if (this.silent || now - this.heardMs < SILENT_AFTER * this.parts.windows.idle_timeout * 1000) return
+  private listen(steadyMs: number): void {
+    if (this.silent || steadyMs - this.heardMs < SILENT_AFTER * this.parts.windows.idle_timeout * 1000) return
     this.silent = true
-    this.parts.telemetry.inputSilent(this.heardMs)
+    this.parts.telemetry.inputSilent(this.nowMs - (steadyMs - this.heardMs))
   }
 }
 

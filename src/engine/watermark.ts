@@ -3,7 +3,7 @@ import type { PartitionProgress } from '../sources/source.ts'
 interface Partition {
   /** Newest sample time read, ms; -Infinity before the first. */
   newestMs: number
-  /** Wall clock at the last sample, or at assignment, ms. */
+  /** When the last sample came, or the assignment, by a clock that nobody sets, ms. */
   heardMs: number
 }
 
@@ -17,23 +17,24 @@ export class Watermark {
   private readonly idleMs: number
   private value = Number.NEGATIVE_INFINITY
 
-  constructor(partitions: readonly number[], idleMs: number, nowMs: number) {
+  /** `steadyMs` here and below is of a clock that nobody sets: a step of the wall clock is no idleness. */
+  constructor(partitions: readonly number[], idleMs: number, steadyMs: number) {
     this.idleMs = idleMs
     for (const partition of partitions) {
-      this.partitions.set(partition, { newestMs: Number.NEGATIVE_INFINITY, heardMs: nowMs })
+      this.partitions.set(partition, { newestMs: Number.NEGATIVE_INFINITY, heardMs: steadyMs })
     }
   }
 
   /** Takes note of a sample's time; the newest of its partition, ms. */
-  observe(partition: number, timeMs: number, nowMs: number): number {
+  observe(partition: number, timeMs: number, steadyMs: number): number {
     const entry = this.partitions.get(partition)
     if (entry === undefined) return Number.NEGATIVE_INFINITY // of an assignment that has ended
     if (timeMs > entry.newestMs) entry.newestMs = timeMs
-    entry.heardMs = nowMs
+    entry.heardMs = steadyMs
     return entry.newestMs
   }
 
-  advance(progress: readonly PartitionProgress[], nowMs: number): number {
+  advance(progress: readonly PartitionProgress[], steadyMs: number, wallMs: number): number {
     let least = Number.POSITIVE_INFINITY
     let newest = Number.NEGATIVE_INFINITY
     let active = 0
@@ -43,13 +44,13 @@ export class Watermark {
       if (entry === undefined) continue
       known++
       newest = Math.max(newest, entry.newestMs)
-      if (position >= end && nowMs - entry.heardMs >= this.idleMs) continue
+      if (position >= end && steadyMs - entry.heardMs >= this.idleMs) continue
       active++
       least = Math.min(least, entry.newestMs)
     }
     // During a rebalance the assignment is gone before the next one comes: that nothing is read then is no sign of idleness.
     if (known < this.partitions.size) return this.value
-    if (active === 0) return this.partitions.size > 0 ? Math.max(newest, nowMs) : this.value
+    if (active === 0) return this.partitions.size > 0 ? Math.max(newest, wallMs) : this.value
     this.value = Math.max(this.value, least)
     return this.value
   }
