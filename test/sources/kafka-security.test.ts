@@ -8,10 +8,12 @@ import { Secret } from '../../src/config/secret.ts'
 import type { SaslConfig, TlsConfig } from '../../src/config/security.ts'
 import { KafkaCheckpoint } from '../../src/engine/checkpoint.ts'
 import { KafkaSink } from '../../src/sinks/kafka.ts'
+import { TransactionalWriter } from '../../src/sinks/transaction.ts'
 import { KafkaSource, type KafkaSourceOptions } from '../../src/sources/kafka.ts'
 import { openSecurity } from '../../src/sources/kafka-security.ts'
 import { startBroker } from '../support/broker.ts'
 import { createTopic, pollUntil, produceRaw, uniqueName } from '../support/kafka.ts'
+import { readFlags } from '../support/line.ts'
 import { tlsFile, USERS, unsignedToken } from '../support/secure.ts'
 
 const broker = await startBroker(true)
@@ -182,6 +184,23 @@ describe('a secured cluster', { skip }, () => {
     })
     await assert.rejects(refused.start(), /config key sinks\[0\]\.sasl\): SASL authentication failed/)
   })
+
+  for (const [name, listener, settings] of READS)
+    test(`commits transactions with ${name}`, async () => {
+      const topic = await createTopic(bootstrap, 1)
+      const security = openSecurity(settings(), 'source')
+      const address = {
+        brokers: [addresses[listener]],
+        clientId: 'test',
+        security,
+        brokersKey: 'source.brokers',
+      }
+      const writer = new TransactionalWriter(address, topic)
+      await writer.open()
+      await writer.commit([{ topic, key: Buffer.from('n'), value: Buffer.from('1') }], async () => {})
+      await writer.close()
+      assert.deepEqual(await readFlags(bootstrap, topic), [1])
+    })
 
   test('TLS where the broker has none may pass, and is told when it does not', async () => {
     const source = open(bootstrap, { tls: CA }, { startTimeoutMs: 600 })
