@@ -1,6 +1,6 @@
 """A straightforward peer of the line in Python: confluent-kafka for records, numpy for windows, no scoring, no output.
 
-pip install confluent-kafka numpy; test/bench/stream.ts runs it: peer.py BROKER TOPIC GROUP RECORDS
+pip install confluent-kafka numpy; test/bench/stream.ts runs it: peer.py BROKER TOPIC GROUP RECORDS SERIES
 Prints records a second, from the first batch on.
 """
 import sys
@@ -16,7 +16,7 @@ consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "auto.of
 consumer.subscribe([topic])
 
 series = {}
-room = 1 << 17
+room = int(sys.argv[5])
 windows = {}
 
 

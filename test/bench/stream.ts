@@ -161,7 +161,8 @@ async function consumerPerformance(bootstrap: string, topic: string): Promise<nu
 async function pythonRate(bootstrap: string, topic: string): Promise<number | null> {
   try {
     const peer = new URL('peer.py', import.meta.url).pathname
-    const { stdout } = await run('python3', [peer, bootstrap, topic, uniqueName('peer'), String(records)])
+    const sizes = [records, nodes * METRICS].map(String)
+    const { stdout } = await run('python3', [peer, bootstrap, topic, uniqueName('peer'), ...sizes])
     return Number(stdout)
   } catch (error) {
     if (!/No module named|ENOENT/.test((error as Error).message)) throw error
