@@ -41,6 +41,46 @@ export function parseSchema(text: string): Type {
   return avro.Type.forSchema(JSON.parse(text))
 }
 
+/** The library's reader of bytes and types, as far as they are replaced here (avsc 5.7, pinned). */
+interface Tap {
+  buf: Buffer
+  pos: number
+  readLong(): number
+  skipLong(): void
+  readString(): string
+}
+interface Reader {
+  itemsType: Reader
+  valuesType: Reader
+  _read(this: Reader, tap: Tap): unknown
+}
+const [arrays, maps] = [avro.types.ArrayType, avro.types.MapType].map(
+  (type) => type.prototype as unknown as Reader,
+) as [Reader, Reader]
+
+// Lists and maps of damaged bytes claim billions of entries, which the library would make before it looks whether the bytes were
+// enough. An entry takes a byte at least, so that what is left bounds their number. Its types are frozen: the class is mended.
+arrays._read = function (tap) {
+  const list: unknown[] = []
+  readBlocks(tap, () => list.push(this.itemsType._read(tap)))
+  return list
+}
+maps._read = function (tap) {
+  const entries: [string, unknown][] = []
+  readBlocks(tap, () => entries.push([tap.readString(), this.valuesType._read(tap)]))
+  return Object.fromEntries(entries)
+}
+
+/** Blocks of entries, each with their number in front; a negative one is followed by the block's size in bytes. */
+function readBlocks(tap: Tap, readEntry: () => void): void {
+  for (let count = tap.readLong(); count !== 0; count = tap.readLong()) {
+    if (count < 0) tap.skipLong()
+    const left = tap.buf.length - tap.pos
+    if (!(Math.abs(count) <= left)) throw new Error(`${Math.abs(count)} entries in ${left} bytes`)
+    for (let i = Math.abs(count); i > 0; i--) readEntry()
+  }
+}
+
 /** The schemas known so far. */
 export class AvroSchemas {
   readonly #byId = new Map<number, ValueSchema>()
@@ -57,10 +97,6 @@ export class AvroSchemas {
 
   set(id: number, schema: ValueSchema): void {
     this.#byId.set(id, schema)
-  }
-
-  delete(id: number): void {
-    this.#byId.delete(id)
   }
 
   /** Reads bytes of which `isDescribed` says that a schema describes them. */

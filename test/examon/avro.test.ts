@@ -70,6 +70,21 @@ describe('records described by a schema', () => {
   })
 })
 
+test('a count beyond the bytes is refused before its entries are made', () => {
+  // 2^40 entries, as a zigzag varint.
+  const count = Buffer.from([0x80, 0x80, 0x80, 0x80, 0x80, 0x40])
+  for (const schema of [
+    { type: 'array', items: 'double' },
+    { type: 'map', values: ['null', { type: 'array', items: 'string' }] },
+  ]) {
+    const known = new AvroSchemas()
+    known.set(1, { avro: parseSchema(JSON.stringify(schema)) })
+    const content = known.read(Buffer.concat([Buffer.from([0, 0, 0, 0, 1]), count, Buffer.from([1, 2])]))
+    assert.ok('problem' in content)
+    assert.match(content.problem, /1099511627776 entries in 2 bytes/)
+  }
+})
+
 test('fingerprints are those of the Avro specification', () => {
   // Apache Avro, share/test/data/schema-tests.txt.
   assert.equal(fingerprint(avro.Type.forSchema('null')), 7195948357588979594n)
@@ -92,6 +107,6 @@ test('any bytes after a magic are read or refused, never thrown at', () => {
       const value = Buffer.concat([start, rest])
       decoded(decoder, { key: value, value, partition: 0, offset: 0 })
     }),
-    { numRuns: 500 },
+    { numRuns: 5000 },
   )
 })
