@@ -1,16 +1,14 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { KafkaSink } from '../sinks/kafka.ts'
 import { TransactionalWriter } from '../sinks/transaction.ts'
 import type { KafkaSource } from '../sources/kafka.ts'
 import { type ClusterAddress, rootCause, within } from '../sources/kafka-cluster.ts'
+import { retry } from '../sources/retry.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { KafkaCheckpoint } from './checkpoint.ts'
 import type { Emission } from './pipeline.ts'
 
 /** An earlier transaction of the same name may have to be ended first; a cluster without any would keep us waiting. */
 const START_TIMEOUT_MS = 20_000
-const FIRST_RETRY_MS = 250
-const LAST_RETRY_MS = 10_000
 
 /**
  * Flags, alarms, states of nodes and offsets in one Kafka transaction, fenced by the membership in the group: a reader of committed
@@ -88,15 +86,14 @@ export class ExactlyOnce {
 
   /** A new incarnation of the producer, which settles the last transaction; then back to what is committed. */
   async #recover(signal: AbortSignal): Promise<void> {
-    for (let wait = FIRST_RETRY_MS; !signal.aborted; wait = Math.min(2 * wait, LAST_RETRY_MS)) {
-      try {
+    if (signal.aborted) return
+    await retry(
+      async () => {
         await this.#writer.open()
         this.#source.restart()
-        return
-      } catch (error) {
-        this.#telemetry.notReady(`no transaction with Kafka: ${rootCause(error)}`)
-        await sleep(wait, undefined, { signal }).catch(() => {})
-      }
-    }
+      },
+      (error) => this.#telemetry.notReady(`no transaction with Kafka: ${rootCause(error)}`),
+      signal,
+    )
   }
 }

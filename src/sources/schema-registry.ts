@@ -1,9 +1,8 @@
 /** A schema registry with Confluent's interface, over HTTP. */
-
 import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type AvroSchemas, parseSchema, registryId, type ValueSchema } from '../examon/avro.ts'
+import { retry } from './retry.ts'
 import type { SourceRecord } from './source.ts'
 import type { TlsOptions } from './tls.ts'
 
@@ -18,8 +17,6 @@ export interface RegistryAddress {
 }
 
 const TIMEOUT_MS = 5_000
-const FIRST_RETRY_MS = 250
-const LAST_RETRY_MS = 10_000
 /** A schema that the registry did not know is asked for again after this, ms: it may be registered after its first record. */
 const UNKNOWN_MS = 60_000
 const NOT_FOUND = 404
@@ -27,7 +24,7 @@ const CONFLICT = 409
 const MIME = 'application/vnd.schemaregistry.v1+json'
 
 /** What the registry answers, if it is no success. */
-export class RegistryError extends Error {
+class RegistryError extends Error {
   readonly status: number
 
   constructor(status: number, message: string) {
@@ -107,24 +104,33 @@ export class RegistrySchemas {
   }
 
   async #fetch(id: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
     let isAway = false
-    for (let wait = FIRST_RETRY_MS; !signal.aborted; wait = Math.min(2 * wait, LAST_RETRY_MS)) {
-      try {
-        this.#schemas.set(id, await fetchSchema(this.#address, id))
-        this.#unknown.delete(id)
-        break
-      } catch (error) {
-        if (error instanceof RegistryError && error.status === NOT_FOUND) {
-          this.#schemas.set(id, { refused: `unknown to ${this.#address.url}` })
-          this.#unknown.set(id, Date.now())
-          break
-        }
+    const isAnswered = await retry(
+      async () => this.#take(id, await this.#answer(id)),
+      (error) => {
         isAway = true
         this.#onOutage(`schema registry ${this.#address.url}: ${(error as Error).message}`)
-      }
-      await sleep(wait, undefined, { signal }).catch(() => {})
+      },
+      signal,
+    )
+    if (isAway && isAnswered) this.#onOutage(null)
+  }
+
+  /** The schema, or null where the registry does not know it. */
+  async #answer(id: number): Promise<ValueSchema | null> {
+    try {
+      return await fetchSchema(this.#address, id)
+    } catch (error) {
+      if (error instanceof RegistryError && error.status === NOT_FOUND) return null
+      throw error
     }
-    if (isAway && !signal.aborted) this.#onOutage(null)
+  }
+
+  #take(id: number, schema: ValueSchema | null): void {
+    this.#schemas.set(id, schema ?? { refused: `unknown to ${this.#address.url}` })
+    if (schema === null) this.#unknown.set(id, Date.now())
+    else this.#unknown.delete(id)
   }
 }
 

@@ -102,8 +102,8 @@ export class Assembler {
     if (series.sensor === BOOT_SENSOR) this.watchBoot(series.node, value, timeMs, partition, offset)
     if (target < 0) return 'unknown_metric'
     if (this.lastTime[series.id] === timeMs) return 'duplicate'
-    const pane = this.paneAt(timeMs)
-    if (pane === null || pane.startMs + this.lengthMs <= horizonMs) return 'late'
+    const pane = this.paneAt(timeMs, horizonMs)
+    if (pane === null) return 'late'
     this.lastTime[series.id] = timeMs
     addValue(pane, target, value)
     pane.isFilled = true
@@ -170,8 +170,10 @@ export class Assembler {
     return target
   }
 
-  private paneAt(timeMs: number): Pane | null {
+  private paneAt(timeMs: number, horizonMs = Number.NEGATIVE_INFINITY): Pane | null {
     const start = Math.floor(timeMs / this.paneMs) * this.paneMs
+    // Before a pane is made: a late sample must not cost the memory of one.
+    if (start + this.lengthMs <= horizonMs) return null
     let pane = this.recent?.startMs === start ? this.recent : this.panes.get(start)
     if (pane === undefined) {
       if (start + this.lengthMs <= this.closedToMs) return null
