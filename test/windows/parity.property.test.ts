@@ -12,10 +12,17 @@ const SENSORS = ['p0', 'p1', 'q'] as const
 /** Relative to the size of the values, squared for variances. */
 const TOLERANCE = 1e-9
 const RUNS = 40
+/** Squares of smaller differences fall below the smallest double, and where they become 0 is a matter of rounding. */
+const SMALLEST = 1e-100
 
 const value = fc.oneof(
   // Without -0, which DuckDB does not tell from 0.
-  { weight: 6, arbitrary: fc.double({ min: -1e6, max: 1e6, noNaN: true }).map((v) => v + 0) },
+  {
+    weight: 6,
+    arbitrary: fc
+      .double({ min: -1e6, max: 1e6, noNaN: true })
+      .map((v) => (Math.abs(v) < SMALLEST ? 0 : v)),
+  },
   { weight: 3, arbitrary: fc.constantFrom(0.1, 0.2, 3) },
   { weight: 2, arbitrary: fc.constant(null) },
 )
