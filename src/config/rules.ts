@@ -119,6 +119,15 @@ const registry: Rule<Config> = {
   },
 }
 
+/** The page makes a link of it, which must not run as a script. */
+const nodeLink: Rule<Config> = {
+  reads: ['http'],
+  check: ({ http: { node_link: link } }) =>
+    link === undefined || (/^https?:\/\/[^/{]/.test(link) && link.includes('{node}'))
+      ? []
+      : [problem(['http', 'node_link'], `expected http://… or https://… with {node} in it, found ${link}`)],
+}
+
 /** Momentum belongs to plain gradient descent. */
 const momentum: Rule<Config> = {
   reads: ['training'],
@@ -140,6 +149,7 @@ export const RULES: readonly Rule<Config>[] = [
   security,
   topicPrefix,
   registry,
+  nodeLink,
   ...TUNE_RULES,
 ]
 

@@ -100,6 +100,13 @@ const HttpSchema = section(
         examples: ['file:/run/secrets/token'],
       }),
     ),
+    node_link: Type.Optional(
+      text({
+        description:
+          "Where the page links from a node, say its dashboard in Grafana: `{node}` and `{rack}` stand for the node's, `{from}` and `{to}` for the span that is shown, ms since 1970.",
+        examples: ['https://grafana.example.org/d/examon-dec-node?var-node={node}&from={from}&to={to}'],
+      }),
+    ),
   },
   { default: {}, description: 'Status page, `/metrics`, `/healthz`, `/readyz` and `/api/status`.' },
 )

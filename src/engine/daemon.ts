@@ -19,7 +19,11 @@ export async function runDaemon(
   version: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const telemetry = new Telemetry({ logger: createLogger(config.log.level), version })
+  const telemetry = new Telemetry({
+    logger: createLogger(config.log.level),
+    version,
+    nodeLink: config.http.node_link,
+  })
   telemetry.starting({
     model: config.model,
     source: config.source.type,

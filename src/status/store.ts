@@ -2,13 +2,12 @@ import type { AlarmRecord, AlarmState, Contribution, FlagRecord } from '../detec
 import { ALARM_STATES } from '../detect/records.ts'
 import type { DropReason } from '../examon/sample.ts'
 import { DROP_REASONS } from '../examon/sample.ts'
+import { RateMeter } from './rate.ts'
 
 /** Windows of a node that the page can draw: a day of quarter hours. */
 const HISTORY_WINDOWS = 96
 /** Alarms kept for the page; older ones are in the sinks. */
-const RECENT_ALARMS = 200
-/** Samples per second are a mean over so many full seconds. */
-const RATE_SECONDS = 10
+const RECENT_ALARMS = 500
 
 /** What the daemon tells of itself, as it stands in `/api/status`. Times are ISO 8601, UTC. */
 export interface DaemonStatus {
@@ -40,6 +39,8 @@ export interface DaemonStatus {
   silent_since: string | null
   /** Why nothing moves though nothing is known to be wrong, or null. */
   stalled: string | null
+  /** Address of a node's dashboard with `{node}`, `{rack}`, `{from}` and `{to}` to fill in, or null. */
+  node_link: string | null
 }
 
 /** The last window of one node. */
@@ -110,7 +111,7 @@ export class StatusStore {
   #forgottenAt = 0
   readonly #rate: RateMeter
 
-  constructor(options: { version: string; now: () => number }) {
+  constructor(options: { version: string; now: () => number; nodeLink?: string | undefined }) {
     this.#now = options.now
     this.#startedMs = options.now()
     this.#rate = new RateMeter(this.#startedMs)
@@ -128,6 +129,7 @@ export class StatusStore {
       watermark: null,
       silent_since: null,
       stalled: null,
+      node_link: options.nodeLink ?? null,
     }
   }
 
@@ -223,40 +225,5 @@ function newRing(): Ring {
     score: new Float64Array(HISTORY_WINDOWS),
     state: new Uint8Array(HISTORY_WINDOWS),
     mode: new Int16Array(HISTORY_WINDOWS),
-  }
-}
-
-/** Events per second over the last full seconds, in one bucket a second. */
-class RateMeter {
-  readonly #startSecond: number
-  readonly #buckets = new Float64Array(RATE_SECONDS + 1)
-  /** The newest second that has a bucket. */
-  #second: number
-
-  constructor(nowMs: number) {
-    this.#second = this.#startSecond = Math.floor(nowMs / 1000)
-  }
-
-  add(n: number, nowMs: number): void {
-    this.#advance(nowMs)
-    const at = this.#second % this.#buckets.length
-    this.#buckets[at] = (this.#buckets[at] ?? 0) + n
-  }
-
-  perSecond(nowMs: number): number {
-    this.#advance(nowMs)
-    const full = Math.min(RATE_SECONDS, this.#second - this.#startSecond)
-    if (full === 0) return 0
-    const current = this.#buckets[this.#second % this.#buckets.length] ?? 0
-    return (this.#buckets.reduce((a, b) => a + b, 0) - current) / full
-  }
-
-  #advance(nowMs: number): void {
-    const second = Math.floor(nowMs / 1000)
-    if (second <= this.#second) return
-    for (let s = Math.max(this.#second + 1, second - RATE_SECONDS); s <= second; s++) {
-      this.#buckets[s % this.#buckets.length] = 0
-    }
-    this.#second = second
   }
 }

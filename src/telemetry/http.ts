@@ -9,6 +9,7 @@ import { constants, gzip } from 'node:zlib'
 import type { HttpTls } from '../config/schema.ts'
 import { openTls } from '../sources/tls.ts'
 import { type Access, type AccessOptions, OPEN_PATHS, openAccess } from './access.ts'
+import { EventStreams, MOST_STREAMS } from './events.ts'
 import { errorText } from './logger.ts'
 import type { Telemetry } from './telemetry.ts'
 
@@ -58,7 +59,8 @@ const json = (status: number, value: unknown): Answer => ({
 })
 
 /**
- * Serves `/metrics`, `/healthz`, `/readyz`, `/api/status[?after=CURSOR]`, `/api/nodes/NODE` and the status page.
+ * Serves `/metrics`, `/healthz`, `/readyz`, `/api/status[?after=CURSOR]`, `/api/events[?after=CURSOR]`,
+ * `/api/nodes/NODE` and the status page.
  * Port 0 takes any free port; `url` names the real one. Rejects with the address and the configuration key to
  * mend when it can not listen there.
  */
@@ -75,10 +77,15 @@ export async function startHttp(
   const { host, port, telemetry, tls } = options
   const page = await readPage()
   const access = openAccess(options)
+  const streams = new EventStreams(telemetry.status)
   const serve = (request: IncomingMessage, response: ServerResponse): void => {
-    answer(request, page, telemetry, access, options.reload)
+    answer(request, page, telemetry, streams, access, options.reload)
       .catch((error: unknown) => json(500, { error: errorText(error) }))
-      .then((a) => send(request, response, a))
+      .then((a) =>
+        a === 'stream'
+          ? streams.open(request, response, HEADERS, parameter(request, 'after'))
+          : send(request, response, a),
+      )
       .catch(() => response.destroy())
   }
   const server = tls === undefined ? createServer(serve) : createSecureServer(openTls(tls, 'http.tls'), serve)
@@ -90,6 +97,7 @@ export async function startHttp(
     close: () =>
       new Promise((resolve) => {
         setTimeout(() => server.closeAllConnections(), CLOSE_MS).unref()
+        streams.close()
         server.close(() => resolve())
       }),
   }
@@ -103,9 +111,10 @@ async function answer(
   request: IncomingMessage,
   page: Map<string, Answer>,
   telemetry: Telemetry,
+  streams: EventStreams,
   access: Access | null,
   reload: (() => Promise<string | null>) | undefined,
-): Promise<Answer> {
+): Promise<Answer | 'stream'> {
   if (request.url === RELOAD_PATH && request.method === 'POST' && reload !== undefined) {
     // An order, so never from strangers.
     if (access === null) return json(403, { error: 'reload by HTTP needs http.token or http.password' })
@@ -119,7 +128,7 @@ async function answer(
       allow: 'GET, HEAD',
     }
   }
-  const [path = '/', query = ''] = (request.url ?? '/').split('?', 2)
+  const [path = '/'] = (request.url ?? '/').split('?', 1)
   const { status } = telemetry
   if (access !== null && !OPEN_PATHS.has(path) && !access(request.headers.authorization)) {
     return unauthorised()
@@ -137,7 +146,12 @@ async function answer(
     return ready ? json(200, { ready }) : json(503, { ready, reason })
   }
   if (path === '/api/status') {
-    return json(200, status.document(new URLSearchParams(query).get('after') ?? undefined))
+    return json(200, status.document(parameter(request, 'after')))
+  }
+  if (path === '/api/events') {
+    if (request.method === 'HEAD') return { status: 200, type: 'text/event-stream; charset=utf-8', body: '' }
+    if (streams.full) return json(503, { error: `${MOST_STREAMS} pages are open, which is the most` })
+    return 'stream'
   }
   if (path.startsWith('/api/nodes/')) {
     const name = decode(path.slice('/api/nodes/'.length))
@@ -162,6 +176,10 @@ async function send(request: IncomingMessage, response: ServerResponse, a: Answe
   headers['content-length'] = body.length
   response.writeHead(a.status, headers)
   response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+function parameter(request: IncomingMessage, name: string): string | undefined {
+  return new URLSearchParams((request.url ?? '').split('?', 2)[1]).get(name) ?? undefined
 }
 
 function decode(text: string): string | null {

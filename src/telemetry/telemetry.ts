@@ -46,13 +46,19 @@ export class Telemetry {
   readonly #drops: LogSampler<DropReason>
   readonly #nodes: NodeGauges
 
-  constructor(options: { logger: pino.Logger; version: string; now?: () => number }) {
+  constructor(options: {
+    logger: pino.Logger
+    version: string
+    now?: () => number
+    /** Address of a node's dashboard, for the page. */
+    nodeLink?: string | undefined
+  }) {
     const now = options.now ?? Date.now
     this.#log = options.logger
     this.#metrics = createMetrics(options.version)
     this.#drops = new LogSampler(now)
     this.#nodes = new NodeGauges(this.#metrics)
-    this.status = new StatusStore({ version: options.version, now })
+    this.status = new StatusStore({ version: options.version, now, nodeLink: options.nodeLink })
     const { status } = this
     new Gauge({
       name: 'examon_dec_model_age_seconds',

@@ -241,6 +241,23 @@ test('an MQTT source is encrypted or not, and its address shows no password', ()
   )
 })
 
+test('the link of a node is an address on the web that names the node', () => {
+  const problems = (link: string) =>
+    problemsOf(() => loadConfig(write('link.yaml', `http: {node_link: "${link}"}`))).join()
+  for (const link of [
+    'javascript:alert({node})',
+    'grafana/d/x?node={node}',
+    'https://g.example.org/d/x',
+    'http:///{node}',
+  ])
+    assert.match(
+      problems(link),
+      /http\.node_link: expected http:\/\/… or https:\/\/… with \{node\} in it, found/,
+    )
+  const link = 'https://g.example.org/d/x?var-node={node}&from={from}'
+  assert.equal(loadConfig(write('link.yaml', `http: {node_link: "${link}"}`), {}).http.node_link, link)
+})
+
 test('Avro and its registry need each other, and a registry speaks HTTP', () => {
   const config = (sink: object, source = {}) => {
     const kafka = { type: 'kafka', brokers: ['b:9092'] }

@@ -29,7 +29,7 @@ export function flagOf(
     anomalous: score !== null && score >= 1,
     state,
     since: new Date(endMs - 2 * EVERY_MS).toISOString(),
-    mode: score === null ? null : node.length % 4,
+    mode: score === null ? null : Number(/\d*$/.exec(node)?.[0]) % 4,
     q: score === null ? null : 0.93,
     coverage: score === null ? 0.12 : 0.98,
     top:
@@ -78,8 +78,8 @@ function stateOf(i: number): [AlarmState, number | null] {
   return ['normal', 0.05 + 0.85 * (x - Math.floor(x)) ** 2]
 }
 
-/** Feeds `windows` windows of `nodes` nodes, 20 a rack, and the alarms of those that are not normal. */
-export function feedMachine(telemetry: Telemetry, nodes: number, windows: number): void {
+/** Feeds `windows` windows of `nodes` nodes and the alarms of those that are not normal. */
+export function feedMachine(telemetry: Telemetry, nodes: number, windows: number, perRack = 20): void {
   for (let w = windows - 1; w >= 0; w--) {
     for (let i = 0; i < nodes; i++) {
       const [state, score] = stateOf(i)
@@ -87,12 +87,18 @@ export function feedMachine(telemetry: Telemetry, nodes: number, windows: number
       const early = state === 'anomalous' && w > 6 ? 0.2 : wave
       const shown = w > 1 && score !== null && score >= 1 && early < 0.5 ? 'normal' : state
       telemetry.flag(
-        flagOf(nodeName(i), LAST_END_MS - w * EVERY_MS, score === null ? null : score * early, shown),
+        flagOf(
+          nodeName(i, perRack),
+          LAST_END_MS - w * EVERY_MS,
+          score === null ? null : score * early,
+          shown,
+        ),
       )
     }
   }
   for (let i = 0; i < nodes; i++) {
     const [state, score] = stateOf(i)
-    if (state !== 'normal') telemetry.alarm(alarmOf(flagOf(nodeName(i), LAST_END_MS, score, state), 'normal'))
+    if (state !== 'normal')
+      telemetry.alarm(alarmOf(flagOf(nodeName(i, perRack), LAST_END_MS, score, state), 'normal'))
   }
 }

@@ -101,13 +101,13 @@ describe('http', () => {
     assert.equal((await get('api/nodes/%E0%A4%A')).status, 400)
   })
 
-  test('alarms: the last 200, newest first', async () => {
-    for (let i = 0; i < 300; i++) {
+  test('alarms: the last 500, newest first', async () => {
+    for (let i = 0; i < 600; i++) {
       telemetry.alarm(alarmOf(flagOf('a', LAST_END_MS + i * EVERY_MS, 2, 'anomalous'), 'pending'))
     }
     const { alarms } = await status()
-    assert.equal(alarms.length, 200)
-    assert.equal(alarms[0]?.at, new Date(LAST_END_MS + 299 * EVERY_MS).toISOString())
+    assert.equal(alarms.length, 500)
+    assert.equal(alarms[0]?.at, new Date(LAST_END_MS + 599 * EVERY_MS).toISOString())
   })
 
   test('the page and its assets, with a character set, a policy and no way up', async () => {

@@ -185,7 +185,7 @@ describe('series of a node', () => {
     assert.deepEqual(Object.fromEntries(await of()), {
       'examon_dec_node_score{node="r200n01",rack="r200"}': 2.5,
       'examon_dec_node_state{node="r200n01",rack="r200",state="anomalous"}': 1,
-      'examon_dec_node_mode{node="r200n01",rack="r200"}': 3,
+      'examon_dec_node_mode{node="r200n01",rack="r200"}': 1,
       'examon_dec_node_last_window_end_timestamp_seconds{node="r200n01",rack="r200"}': LAST_END_MS / 1000,
     })
     telemetry.flag(flagOf('r200n01', LAST_END_MS + 1, null, 'silent'))

@@ -19,9 +19,7 @@ const value = fc.oneof(
   // Without -0, which DuckDB does not tell from 0.
   {
     weight: 6,
-    arbitrary: fc
-      .double({ min: -1e6, max: 1e6, noNaN: true })
-      .map((v) => (Math.abs(v) < SMALLEST ? 0 : v)),
+    arbitrary: fc.double({ min: -1e6, max: 1e6, noNaN: true }).map((v) => (Math.abs(v) < SMALLEST ? 0 : v)),
   },
   { weight: 3, arbitrary: fc.constantFrom(0.1, 0.2, 3) },
   { weight: 2, arbitrary: fc.constant(null) },

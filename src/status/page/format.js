@@ -121,3 +121,11 @@ export function byId(id) {
   if (element === null) throw new Error(`index.html lacks #${id}`)
   return element
 }
+
+/** @param {string[]} heads @param {number[]} numeric columns that hold numbers @param {HTMLElement[]} rows */
+export function table(heads, numeric, rows) {
+  const head = heads.map((h, i) =>
+    el('th', numeric.includes(i) ? { scope: 'col', class: 'num' } : { scope: 'col' }, h),
+  )
+  return el('table', {}, el('thead', {}, el('tr', {}, ...head)), el('tbody', {}, ...rows))
+}

@@ -1,82 +1,71 @@
 // @ts-check
-/** Keeps a copy of `/api/status` up to date and draws it. All addresses are relative: a path prefix is no matter. */
+/** Keeps a copy of the daemon's status up to date and draws it. */
 
-import { byId, el, number, scoreText, span, STATES, timeOfDay, when } from './format.js'
+import { readAddress, writeAddress } from './address.js'
+import { drawAlarms } from './alarms.js'
+import { drawDaemon } from './daemon.js'
+import { drawFilter, focusFind, isFiltered, matches, startFilter } from './filter.js'
+import { byId, byName, el, number, span, timeOfDay, when } from './format.js'
+import { follow, getJson } from './live.js'
 import { drawHighest, drawMessage, drawNode } from './panel.js'
-import { drawRacks, focusNode, markSelected, startRacks } from './racks.js'
+import { drawRacks, fadeOthers, focusNode, markSelected, startRacks } from './racks.js'
 
 /** @typedef {import('../store.ts').StatusDocument} StatusDocument */
 /** @typedef {import('../store.ts').NodeStatus} NodeStatus */
 /** @typedef {import('../../detect/records.ts').AlarmRecord} AlarmRecord */
 
-const POLL_MS = 2000
-/** An answer that takes longer counts as none. */
-const TIMEOUT_MS = 5000
 /** As many alarms as the daemon keeps. */
-const ALARMS = 200
+const ALARMS = 500
 
 /** @type {Map<string, NodeStatus>} */
 const nodes = new Map()
 /** Newest first. @type {AlarmRecord[]} */
 let alarms = []
-let cursor = ''
-/** @type {string | null} */
-let selected = null
-/** When the last answer came. @type {Date | null} */
+/** @type {StatusDocument | null} */
+let status = null
+/** When the daemon was heard last. @type {Date | null} */
 let heard = null
+const shown = readAddress()
+const help = /** @type {HTMLDialogElement} */ (byId('help'))
 
-startRacks((node) => select(node === selected ? null : node))
-byId('close').addEventListener('click', () => select(null))
-addEventListener('keydown', (event) => {
-  if (event.key === 'Escape') select(null)
+startRacks((node) => show(node === shown.node ? null : node))
+startFilter(shown, filterChanged, () => {
+  const [first] = wanted().sort((a, b) => byName(a.node, b.node))
+  if (first !== undefined) show(first.node)
 })
-addEventListener('hashchange', () => select(nodeOfHash()))
-selected = nodeOfHash()
-poll()
+byId('close').addEventListener('click', () => show(null))
+byId('daemon').addEventListener('click', () => show(null, shown.view === 'daemon' ? null : 'daemon'))
+byId('clear').addEventListener('click', clearFilter)
+byId('keys').addEventListener('click', () => help.showModal())
+addEventListener('keydown', onKey)
+addEventListener('hashchange', () => {
+  Object.assign(shown, readAddress())
+  filterChanged()
+  drawPanel()
+})
+drawPanel()
+follow({ cursor: () => status?.cursor ?? '', onDocument: apply, onSilence: disconnected })
 
-async function poll() {
-  if (!document.hidden) {
-    try {
-      const { complete } = apply(await getJson(`api/status?after=${encodeURIComponent(cursor)}`))
-      connected()
-      if (complete && selected !== null) await showNode()
-    } catch (error) {
-      disconnected(error)
-    }
-  }
-  setTimeout(poll, POLL_MS)
-}
-
-/** @param {string} path */
-async function getJson(path) {
-  const response = await fetch(path, { signal: AbortSignal.timeout(TIMEOUT_MS) })
-  if (!response.ok) throw new Error(`${response.status} ${response.statusText}`)
-  return response.json()
-}
-
-/** Takes what is new and draws it. @param {StatusDocument} document @returns {StatusDocument} */
+/** Takes what is new and draws it. @param {StatusDocument} document */
 function apply(document) {
+  status = document
   if (document.complete) {
     nodes.clear()
     alarms = []
   }
-  cursor = document.cursor
   for (const node of document.nodes) nodes.set(node.node, node)
-  if (document.alarms.length > 0 || document.complete) {
-    alarms = [...document.alarms, ...alarms].slice(0, ALARMS)
-    drawAlarms()
+  alarms = [...document.alarms, ...alarms].slice(0, ALARMS)
+  connected()
+  const changed = document.nodes.map((n) => n.node)
+  if (changed.length > 0 || document.complete) {
+    drawRacks(nodes, changed)
+    drawFiltered()
   }
-  if (document.nodes.length > 0 || document.complete) {
-    drawRacks(
-      nodes,
-      document.nodes.map((n) => n.node),
-    )
-    drawStates()
-    if (selected === null) drawHighest(nodes.values(), select)
-    else if (!document.complete && document.nodes.some((n) => n.node === selected)) showNode()
-  }
+  if (changed.length > 0 || document.alarms.length > 0 || document.complete)
+    drawAlarms(nodes.values(), alarms, show)
+  if (document.complete || changed.includes(shown.node ?? '')) drawPanel()
+  else if (shown.node === null && (changed.length > 0 || shown.view === 'daemon')) drawPanel()
   drawFacts(document)
-  return document
 }
 
 function connected() {
@@ -86,17 +75,13 @@ function connected() {
   link.textContent = `live, ${timeOfDay(heard)}`
 }
 
-/** @param {unknown} error */
-function disconnected(error) {
+function disconnected() {
   const link = byId('link')
   link.className = 'link down'
   link.textContent = 'unreachable'
-  const reason = error instanceof Error ? error.message : String(error)
+  document.body.classList.add('stale')
   const last = heard === null ? 'It has not answered yet.' : `What is shown is from ${timeOfDay(heard)}.`
-  notice(
-    `The daemon can not be reached (${reason}). ${last} Trying again every ${POLL_MS / 1000} s.`,
-    'error',
-  )
+  notice(`The daemon can not be reached. ${last} Trying again.`, 'error')
 }
 
 /** @param {string | null} text @param {'error' | 'warning'} [level] */
@@ -111,37 +96,22 @@ function notice(text, level = 'warning') {
 function drawFacts({ daemon, time }) {
   const { model } = daemon
   const dropped = Object.values(daemon.drops).reduce((a, b) => a + b, 0)
-  const reasons = Object.entries(daemon.drops).filter(([, n]) => n > 0)
   /** @type {[string, string, string][]} name, value, tooltip */
   const facts = [
-    [
-      'model',
-      model === null ? 'none' : model.version,
-      model === null
-        ? ''
-        : `${model.path}\ntrained on ${model.nodes} nodes to ${model.trained_to}\n` +
-          `${model.metrics} metrics, ${model.features} features, ${model.centres} centres`,
-    ],
+    ['model', model === null ? 'none' : model.version, model?.path ?? ''],
     ['model age', model === null ? '–' : span((Date.parse(time) - Date.parse(model.trained_to)) / 1000), ''],
     ['lag', daemon.lag === null ? '–' : `${daemon.lag.toLocaleString('en')}`, 'records not read yet'],
     ['samples/s', number(Math.round(daemon.samples_per_second)), 'mean of the last 10 s'],
-    [
-      'dropped',
-      number(dropped),
-      reasons.map(([reason, n]) => `${reason}: ${n}`).join('\n') || 'nothing dropped',
-    ],
+    ['dropped', number(dropped), 'by reason under Daemon'],
     ['watermark', when(daemon.watermark), daemon.watermark ?? 'no window closed yet'],
     ['up', span(daemon.uptime), `since ${daemon.started}, version ${daemon.version}`],
   ]
   byId('facts').replaceChildren(
     ...facts.map(([name, value, title]) => el('div', { title }, el('dt', {}, name), el('dd', {}, value))),
   )
-  if (daemon.stalled !== null) notice(`The daemon stands still: ${daemon.stalled}. Restart it.`)
-  if (daemon.silent_since !== null)
-    notice(`No input at all since ${when(daemon.silent_since)}. Is the source down?`)
-  else if (!daemon.ready) notice(`The daemon is not ready: ${daemon.reason ?? 'no reason given'}.`)
-  else notice(null)
-
+  const problem = problemOf(daemon)
+  document.body.classList.toggle('stale', daemon.stalled !== null || daemon.silent_since !== null)
+  notice(problem ?? learning())
   byId('empty').hidden = nodes.size > 0
   byId('racks').hidden = nodes.size === 0
   byId('empty-detail').textContent =
@@ -150,84 +120,115 @@ function drawFacts({ daemon, time }) {
       : 'Nodes appear when their first window closes. No sample has come in the last seconds.'
 }
 
-function drawStates() {
-  /** @type {Map<string, number>} */
-  const counts = new Map()
-  for (const { state } of nodes.values()) counts.set(state, (counts.get(state) ?? 0) + 1)
-  byId('states').replaceChildren(
-    ...Object.entries(STATES).map(([state, { glyph, meaning }]) =>
-      el(
-        'li',
-        { class: `${state}${counts.has(state) ? '' : ' none'}`, title: meaning },
-        el('span', { class: 'glyph', 'aria-hidden': 'true' }, glyph),
-        el('strong', {}, String(counts.get(state) ?? 0)),
-        ` ${state}`,
-      ),
-    ),
-  )
+/** @param {StatusDocument['daemon']} daemon */
+function problemOf(daemon) {
+  if (daemon.stalled !== null) return `The daemon stands still: ${daemon.stalled}. Restart it.`
+  if (daemon.silent_since !== null)
+    return `No input at all since ${when(daemon.silent_since)}: what is shown is old. Is the source down?`
+  return daemon.ready ? null : `The daemon is not ready: ${daemon.reason ?? 'no reason given'}.`
+}
+
+function learning() {
+  const all = nodes.size > 0 && [...nodes.values()].every((n) => n.state === 'learning')
+  return all ? 'All nodes are learning: their first windows raise no alarm.' : null
+}
+
+function wanted() {
+  return [...nodes.values()].filter((node) => matches(node, shown))
+}
+
+/** Map, counts and the line that tells what the filter leaves. */
+function drawFiltered() {
+  const counts = drawFilter(shown, nodes.values())
+  fadeOthers(nodes, (node) => matches(node, shown))
+  const filtered = isFiltered(shown)
+  byId('clear').hidden = !filtered
+  byId('matching').textContent = filtered ? `${wanted().length} of ${nodes.size}` : ''
   const anomalous = counts.get('anomalous') ?? 0
   document.title = anomalous > 0 ? `(${anomalous}) examon-dec` : 'examon-dec'
 }
 
-function drawAlarms() {
-  const list = byId('alarms')
-  if (alarms.length === 0) {
-    list.replaceChildren(el('li', { class: 'quiet' }, 'None since the daemon started.'))
-    return
-  }
-  list.replaceChildren(
-    ...alarms.map((alarm) => {
-      const open = el('button', { type: 'button', class: 'open' }, alarm.node)
-      open.addEventListener('click', () => select(alarm.node))
-      const first = alarm.top[0]
-      return el(
-        'li',
-        {},
-        el('time', { datetime: alarm.at, title: alarm.at }, when(alarm.at)),
-        open,
-        el('span', { class: `badge ${alarm.to}` }, `${STATES[alarm.to].glyph} ${alarm.to}`.trim()),
-        el('span', { class: 'quiet' }, alarm.score === null ? `from ${alarm.from}` : scoreText(alarm.score)),
-        el(
-          'span',
-          { class: 'metric quiet' },
-          first === undefined ? '' : `${first.statistic}:${first.metric}`,
-        ),
-      )
-    }),
-  )
+function filterChanged() {
+  writeAddress(shown)
+  drawFiltered()
+  if (shown.node === null && shown.view === null) drawPanel()
 }
 
-/** Opens the panel of a node, or closes it. @param {string | null} node */
-function select(node) {
-  const before = selected
-  if (node === before) return
-  selected = node
-  history.replaceState(null, '', node === null ? '#' : `#node=${encodeURIComponent(node)}`)
-  byId('close').hidden = node === null
-  markSelected(node)
-  if (node !== null) showNode()
-  else {
-    drawHighest(nodes.values(), select)
-    if (before !== null) focusNode(before)
-  }
+function clearFilter() {
+  shown.states.clear()
+  Object.assign(shown, { rack: '', mode: '', find: '' })
+  filterChanged()
 }
 
-async function showNode() {
-  const node = selected
-  if (node === null) return
-  byId('close').hidden = false
+/** Opens the panel of a node or another view, or the list of the highest scores. @param {string | null} node @param {string | null} [view] */
+function show(node, view = null) {
+  const before = shown.node
+  shown.node = node
+  shown.view = view
+  writeAddress(shown)
+  drawPanel()
+  if (node === null && before !== null) focusNode(before)
+}
+
+async function drawPanel() {
+  const { node, view } = shown
+  byId('close').hidden = node === null && view === null
+  byId('daemon').setAttribute('aria-pressed', String(view === 'daemon'))
   markSelected(node)
+  if (node !== null) return drawNodeOf(node)
+  const panel = byId('detail')
+  // What is drawn each second must not take the focus from a button in it.
+  const busy = panel.contains(document.activeElement) && view === panel.dataset.view
+  panel.dataset.view = view ?? ''
+  if (busy) return
+  if (view === 'daemon' && status !== null) drawDaemon(status, [...nodes.values()], show)
+  else drawHighest(wanted(), show)
+}
+
+/** @param {string} node */
+async function drawNodeOf(node) {
   try {
     const detail = await getJson(`api/nodes/${encodeURIComponent(node)}`)
-    if (node === selected) drawNode(detail)
+    if (node === shown.node) drawNode(detail, status?.daemon.node_link ?? null)
   } catch {
-    if (node === selected && !nodes.has(node)) drawMessage(node, 'No window of this node has closed.')
-    else if (node === selected) drawMessage(node, 'The daemon can not be reached.')
+    if (node !== shown.node) return
+    drawMessage(node, nodes.has(node) ? 'The daemon can not be reached.' : 'No window of this node has closed.')
   }
 }
 
-/** The node that the address names, so that a dashboard can link to it. */
-function nodeOfHash() {
-  const match = /^#node=(.+)$/.exec(location.hash)
-  return match?.[1] === undefined ? null : decodeURIComponent(match[1])
+/** From the chosen node to the next that is in alarm or about to be. @param {number} by */
+function step(by) {
+  const hot = [...nodes.values()]
+    .filter((n) => n.state === 'anomalous' || n.state === 'pending')
+    .sort((a, b) => Number(b.state === 'anomalous') - Number(a.state === 'anomalous') || byName(a.node, b.node))
+  const at = hot.findIndex((n) => n.node === shown.node)
+  const next = hot[at < 0 ? 0 : (at + by + hot.length) % hot.length]
+  if (next !== undefined) show(next.node)
+}
+
+/** @param {KeyboardEvent} event */
+function onKey(event) {
+  if (help.open || event.ctrlKey || event.metaKey || event.altKey) return
+  const typing = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement
+  if (event.key === 'Escape') {
+    if (typing) {
+      event.target.blur()
+      if (event.target instanceof HTMLInputElement) clearFilter()
+    } else if (shown.node !== null || shown.view !== null) show(null)
+    else clearFilter()
+    return
+  }
+  if (typing) return
+  /** @type {Record<string, () => void>} */
+  const keys = {
+    '/': focusFind,
+    n: () => step(1),
+    p: () => step(-1),
+    d: () => show(null, 'daemon'),
+    '?': () => help.showModal(),
+  }
+  const act = keys[event.key]
+  if (act === undefined) return
+  event.preventDefault()
+  act()
 }
