@@ -8,6 +8,7 @@ import { openHistory } from '../history/history.ts'
 import { planFaults, usualFaultCount } from '../simulator/faults.ts'
 import { placeNodes } from '../simulator/layout.ts'
 import { Machine } from '../simulator/machine.ts'
+import { TICK_MS } from '../simulator/node.ts'
 import { KafkaSink } from '../sinks/kafka.ts'
 import { MqttSink } from '../sinks/mqtt.ts'
 import { NdjsonSink } from '../sinks/ndjson.ts'
@@ -174,7 +175,7 @@ const STATE_PARTITIONS = 1
 
 function simulatorSource(config: Extract<SourceConfig, { type: 'simulator' }>): SimulatorSource {
   const { nodes, seed, speed, days } = config
-  const startMs = config.start ?? Date.now()
+  const startMs = Math.floor((config.start ?? Date.now()) / TICK_MS) * TICK_MS
   const faultDays = days ?? ENDLESS_DAYS
   const toMs = startMs + faultDays * DAY_MS
   const faults = config.faults
