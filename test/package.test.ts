@@ -87,6 +87,7 @@ describe('the package', () => {
       /^config\/[^/]+\.yaml$/,
       /^config\/schemas\/[^/]+\.(schema\.json|avsc)$/,
       /^deploy\//,
+      /^docs\/([a-z-]+\.md|examon-dec\.1)$/,
       /^models\/README\.md$/,
       /^models\/reference\//,
     ]
@@ -107,6 +108,8 @@ describe('the package', () => {
       ...Object.values(manifest.bin),
       ...list('config'),
       ...list('deploy'),
+      ...list('docs').filter((path) => path.endsWith('.md')),
+      'docs/examon-dec.1',
       ...list('models/reference'),
       ...list('src/status/page').map((path) => path.replace(/^src/, 'dist')),
       ...list('src')

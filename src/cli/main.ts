@@ -2,59 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
 import { EXIT_OK, EXIT_USAGE, errorText, exitCode } from './errors.ts'
-
-interface Verb {
-  summary: string
-  load(): Promise<Command>
-}
-
-/** Every verb; the module of one is loaded when it is asked for, so that `--help` and `check` stay quick. */
-export const VERBS: Readonly<Record<string, Verb>> = {
-  demo: {
-    summary: 'simulate, train, run and evaluate, all on this machine, in under two minutes',
-    load: async () => (await import('./demo.ts')).demoCommand(),
-  },
-  bootstrap: {
-    summary: 'train a model on history and write its bundle',
-    load: async () => (await import('./bootstrap.ts')).bootstrapCommand(),
-  },
-  tune: {
-    summary: 'search hyper-parameters and write the bundle of the best model',
-    load: async () => (await import('./tune.ts')).tuneCommand(),
-  },
-  run: {
-    summary: 'the daemon: read live samples, publish flags, alarms and metrics',
-    load: async () => (await import('./run.ts')).runCommand(),
-  },
-  bridge: {
-    summary: 'bring samples from MQTT to Kafka, a node to a partition',
-    load: async () => (await import('./bridge.ts')).bridgeCommand(),
-  },
-  evaluate: {
-    summary: 'score labelled history and compare with baselines',
-    load: async () => (await import('./evaluate.ts')).evaluateCommand(),
-  },
-  simulate: {
-    summary: 'a simulated Marconi-100, as parquet history or as live messages',
-    load: async () => (await import('./simulate.ts')).simulateCommand(),
-  },
-  replay: {
-    summary: 'play history as live messages',
-    load: async () => (await import('./replay.ts')).replayCommand(),
-  },
-  check: {
-    summary: 'check a configuration file or a model bundle',
-    load: async () => (await import('./check.ts')).checkCommand(),
-  },
-  inspect: {
-    summary: 'print what a model bundle holds',
-    load: async () => (await import('./inspect.ts')).inspectCommand(),
-  },
-  bench: {
-    summary: 'measure the speed of training and encoding on this machine',
-    load: async () => (await import('./bench.ts')).benchCommand(),
-  },
-}
+import { VERBS } from './verbs.ts'
 
 const HELP = `
 Examples:
@@ -72,10 +20,7 @@ Exit status: 0 fine, 1 failed, 2 wrong usage or configuration.`
 export async function main(argv: readonly string[]): Promise<number> {
   const debug = argv.includes('--debug')
   process.stdout.on('error', endWithReader)
-  const program = new Command('examon-dec')
-    .description('Streaming anomaly detection for supercomputers')
-    .version(version())
-    .addHelpText('after', HELP)
+  const program = bare()
   try {
     const asked = verbOf(argv)
     for (const [name, verb] of Object.entries(VERBS)) {
@@ -90,6 +35,20 @@ export async function main(argv: readonly string[]): Promise<number> {
     process.stderr.write(`${errorText(error, debug)}\n`)
     return exitCode(error)
   }
+}
+
+function bare(): Command {
+  return new Command('examon-dec')
+    .description('Streaming anomaly detection for supercomputers')
+    .version(version())
+    .addHelpText('after', HELP)
+}
+
+/** The program with every verb loaded, for what is made of it: manual and completion. */
+export async function wholeProgram(): Promise<Command> {
+  const program = bare()
+  for (const verb of Object.values(VERBS)) program.addCommand((await verb.load()).summary(verb.summary))
+  return program
 }
 
 /** The verb that a command line asks for, also in `help VERB`. */

@@ -12,7 +12,7 @@ import {
   exitCode,
   UsageError,
 } from '../../src/cli/errors.ts'
-import { VERBS } from '../../src/cli/main.ts'
+import { VERBS } from '../../src/cli/verbs.ts'
 import { ConfigError } from '../../src/config/problems.ts'
 
 const program = new URL('../../bin/examon-dec.js', import.meta.url).pathname

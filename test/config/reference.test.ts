@@ -6,7 +6,7 @@ import { configReference } from '../../src/config/reference.ts'
 import { ConfigSchema } from '../../src/config/schema.ts'
 import { generatedFiles } from '../support/generate.ts'
 
-for (const [path, text] of generatedFiles()) {
+for (const [path, text] of await generatedFiles()) {
   test(`${path} is what the schema says (mend with: npm run generate)`, () => {
     assert.equal(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'), text)
   })
