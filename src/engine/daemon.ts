@@ -3,6 +3,7 @@ import { detectorOptions } from '../detect/options.ts'
 import { openBundle } from '../model/bundle.ts'
 import { startHttp } from '../telemetry/http.ts'
 import { createLogger } from '../telemetry/logger.ts'
+import { notifyServiceManager } from '../telemetry/service-manager.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
 import { aborted, TURN_MS, withDeadline } from './ending.ts'
 import { Engine } from './engine.ts'
@@ -34,6 +35,8 @@ export async function runDaemon(
   const reload = async () => (reloader === null ? 'the daemon is starting' : await reloader.reload())
   const http = await startHttp({ ...config.http, telemetry, reload })
   telemetry.listening(http.url)
+  // Started, though not yet ready: a broker that is down is waited for, and is no failure of the start.
+  const manager = notifyServiceManager(telemetry)
   try {
     const engine = new Engine({
       ...(await openEnds(config, telemetry)),
@@ -55,6 +58,7 @@ export async function runDaemon(
       await withDeadline(engine.close())
     }
   } finally {
+    manager.stop()
     await http.close()
     telemetry.stopped()
   }

@@ -276,6 +276,13 @@ export class Telemetry {
     this.#log.info({ event: 'model', ...this.status.daemon.model }, `model ${version} loaded`)
   }
 
+  serviceManagerFailed(error: Error): void {
+    this.#log.warn(
+      { event: 'service_manager_failed', error: errorText(error) },
+      'systemd can not be told the state',
+    )
+  }
+
   /** `why` is the signal, or that files have changed. */
   reloaded(why: string): void {
     this.#metrics.reloads.inc({ outcome: 'ok' })

@@ -45,7 +45,7 @@ for (const [name, file] of Object.entries({ daemon: installed, retraining: retra
 
 test('retraining runs the same program as the same user in the same folder, and only with options that there are', () => {
   const both = [unit, retrain]
-  for (const key of ['User', 'DynamicUser', 'StateDirectory', 'WorkingDirectory']) {
+  for (const key of ['User', 'Group', 'StateDirectory', 'WorkingDirectory']) {
     const [one, other] = both.map((text) => new RegExp(`^${key}=(.+)$`, 'm').exec(text)?.[1])
     assert.ok(one !== undefined && one === other, key)
   }
@@ -59,7 +59,7 @@ test('retraining runs the same program as the same user in the same folder, and 
 
 test('program and configuration are where the README puts them', () => {
   assert.ok(program.startsWith('/opt/examon-dec/') && config.startsWith('/etc/examon-dec/'))
-  assert.ok(readme.includes(`sudo ${program} bootstrap`))
+  assert.ok(readme.includes(`sudo -u examon-dec ${program} bootstrap`))
   assert.ok(readme.includes(`check config ${config}`))
   assert.ok(readme.includes(`config/marconi100.yaml ${config}`))
 })

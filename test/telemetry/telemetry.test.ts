@@ -133,14 +133,16 @@ describe('every event', () => {
     })
   }
 
-  test('where it listens is a line only', () => {
+  test('where it listens, and a service manager that does not, are a line only', () => {
     const { telemetry, lines } = setup()
+    telemetry.serviceManagerFailed(new Error('no socket'))
+    assert.deepEqual([lines.at(-1)?.event, lines.at(-1)?.level], ['service_manager_failed', 'warn'])
     telemetry.listening('http://127.0.0.1:9/')
     assert.deepEqual([lines.at(-1)?.event, lines.at(-1)?.url], ['listening', 'http://127.0.0.1:9/'])
   })
 
   test('no method is left out of this table', () => {
-    const others = ['constructor', 'scrape', 'listening']
+    const others = ['constructor', 'scrape', 'listening', 'serviceManagerFailed']
     const methods = Object.getOwnPropertyNames(Telemetry.prototype).filter((m) => !others.includes(m))
     assert.deepEqual(EVENTS.map(([name]) => name).sort(), methods.sort())
   })
