@@ -125,10 +125,9 @@ describe('helm', { skip: has('helm') ? false : 'NO HELM: THE CHART IS NOT RENDER
     assert.match(text, /^kind: Deployment$/m)
     assert.match(text, /type: Recreate/)
     assert.doesNotMatch(text, /serviceName/)
-    const [map] = parseAllDocuments(render('configmap', 'kind=Deployment'))
+    const map = parse(render('configmap', 'kind=Deployment')) as { data: Record<string, string> }
     const file = join(scratch, 'config.yaml')
-    const { data } = map?.toJS() as { data: Record<string, string> }
-    writeFileSync(file, data['config.yaml'] ?? '')
+    writeFileSync(file, map.data['config.yaml'] ?? '')
     const { source } = loadRunConfig(file, {})
     assert.ok(source.type === 'kafka' && source.instance_id === undefined)
   })
