@@ -1,5 +1,5 @@
 /**
- * `npm run test:deb`: builds the Debian package, installs it on this machine, starts the service as its unit does, and
+ * `npm run test:walk`: builds the Debian package, installs it on this machine, starts the service as its unit does, and
  * purges the package. Needs root, and a machine that does not have the package.
  */
 import assert from 'node:assert/strict'
