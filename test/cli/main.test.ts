@@ -100,7 +100,7 @@ describe('wrong usage ends with 2, a hint on stderr and nothing on stdout', () =
 })
 
 describe('check config', () => {
-  test('says in plain words what is read and written', async () => {
+  test('says in plain words what is read and written, and what is risky', async () => {
     const { code, stdout, stderr } = await run('check', 'config', good)
     assert.equal(code, 0)
     assert.equal(stderr, '')
@@ -117,6 +117,9 @@ Writes
   alarms to Kafka topic examon-dec.alarms at broker:9092, made if missing, exactly once
   state of each node to Kafka topic examon-dec.state, offsets to group examon-dec
   status page and metrics at http://127.0.0.1:8000/
+Mind
+  without source.instance_id a member that was killed waits for the end of its old session to go on
+  sinks[0]: files grow without limit; set max_size
 `,
     )
   })
