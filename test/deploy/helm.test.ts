@@ -8,6 +8,7 @@ import { after, describe, test } from 'node:test'
 import { Ajv } from 'ajv'
 import { parse, parseAllDocuments } from 'yaml'
 import { loadRunConfig } from '../../src/config/load.ts'
+import { documented } from '../support/documented.ts'
 import { banner, CHART, COPIES, KUBE_VERSION, manifests, render } from '../support/manifests.ts'
 
 const DEPLOY = join(CHART, '..')
@@ -130,6 +131,21 @@ describe('helm', { skip: has('helm') ? false : 'NO HELM: THE CHART IS NOT RENDER
     writeFileSync(file, map.data['config.yaml'] ?? '')
     const { source } = loadRunConfig(file, {})
     assert.ok(source.type === 'kafka' && source.instance_id === undefined)
+  })
+
+  test('the command of the deployment page renders as it stands, and its configuration is valid', () => {
+    const [install = ''] = documented('deploy/README.md', 'With Helm').map((one) => one.command)
+    const args = ['-c', install.replace('helm install', `helm template --kube-version ${KUBE_VERSION}`)]
+    const rendered = execFileSync('bash', args, { cwd: join(DEPLOY, '..'), encoding: 'utf8' })
+    const maps = parseAllDocuments(rendered).map((document) => document.toJS())
+    const file = join(scratch, 'documented.yaml')
+    writeFileSync(file, maps.find((map) => map.kind === 'ConfigMap').data['config.yaml'])
+    const { source, sinks } = loadRunConfig(file, {})
+    assert.ok(source.type === 'kafka' && sinks[0]?.type === 'kafka')
+    assert.deepEqual(
+      [source.brokers, sinks[0].brokers],
+      [['kafka.example.org:9092'], ['kafka.example.org:9092']],
+    )
   })
 
   test('the rules arrive as they are', () => {
