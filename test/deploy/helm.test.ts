@@ -140,7 +140,7 @@ describe('helm', { skip: has('helm') ? false : 'NO HELM: THE CHART IS NOT RENDER
     const maps = parseAllDocuments(rendered).map((document) => document.toJS())
     const file = join(scratch, 'documented.yaml')
     writeFileSync(file, maps.find((map) => map.kind === 'ConfigMap').data['config.yaml'])
-    const { source, sinks } = loadRunConfig(file, {})
+    const { source, sinks } = loadRunConfig(file, { POD_NAME: 'examon-dec-0' })
     assert.ok(source.type === 'kafka' && sinks[0]?.type === 'kafka')
     assert.deepEqual(
       [source.brokers, sinks[0].brokers],
