@@ -1,6 +1,7 @@
 /** The command line: finds the verb, loads its module only, turns failures into messages and exit codes. */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
+import { isJournal, withPriority } from '../telemetry/journal.ts'
 import { EXIT_OK, EXIT_USAGE, errorText, exitCode } from './errors.ts'
 import { VERBS } from './verbs.ts'
 
@@ -32,7 +33,8 @@ export async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     // Commander has printed its own message, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE
-    process.stderr.write(`${errorText(error, debug)}\n`)
+    const text = `${errorText(error, debug)}\n`
+    process.stderr.write(isJournal() ? withPriority(text, 'error') : text)
     return exitCode(error)
   }
 }

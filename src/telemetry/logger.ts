@@ -1,4 +1,5 @@
 import pino from 'pino'
+import { isJournal, withPriority } from './journal.ts'
 
 /**
  * The daemon's logger: one JSON object a line on stderr, so that stdout stays free for output. Writes are
@@ -12,8 +13,24 @@ export function createLogger(level: pino.LevelWithSilent): pino.Logger {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    pino.destination({ dest: 2, sync: true }),
+    isJournal() ? journal() : stderr(),
   )
+}
+
+function stderr(): ReturnType<typeof pino.destination> {
+  return pino.destination({ dest: 2, sync: true })
+}
+
+/** pino tells the level of a line beside it to who asks for metadata. */
+function journal(): pino.DestinationStream & { lastLevel: number } {
+  const out = stderr()
+  return {
+    [Symbol.for('pino.metadata')]: true,
+    lastLevel: 0,
+    write(line: string) {
+      out.write(withPriority(line, pino.levels.labels[this.lastLevel] ?? 'info'))
+    },
+  } as pino.DestinationStream & { lastLevel: number }
 }
 
 /**
