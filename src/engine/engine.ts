@@ -1,3 +1,4 @@
+import { setImmediate as others } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { WindowsConfig } from '../config/schema.ts'
 import type { DetectorOptions } from '../detect/detector.ts'
@@ -104,6 +105,8 @@ export class Engine {
         if (event.kind === 'end') return await this.finish(signal)
         await this.turn(event, signal)
         this.noteTurn()
+        // A source that always has more would else keep page, signals and timers waiting.
+        await others()
       }
     } finally {
       clearInterval(watch)

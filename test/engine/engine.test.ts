@@ -219,6 +219,22 @@ test('a node that is gone leaves the page and the metrics', async () => {
   assert.doesNotMatch((await line.telemetry.scrape()).body, /node="r205n02"/)
 })
 
+test('page, signals and timers go on beside a source that always has more', async () => {
+  const bus = new Bus(Array.from({ length: 200 }, (_, i) => ({ node: 'r205n01', timeMs: START + i * 1000 })))
+  const line = open(bus)
+  await line.engine.start()
+  let turns = 0
+  const count = (): void => {
+    turns++
+    counting = setImmediate(count)
+  }
+  let counting = setImmediate(count)
+  await line.engine.run(new AbortController().signal)
+  clearImmediate(counting)
+  await line.engine.close()
+  assert.ok(turns >= 200, `${turns}`)
+})
+
 /** Records given beforehand, as a bus brings them: node-keyed JSON. Remembers what was committed. */
 class Bus implements Source {
   readonly kind = 'kafka'
