@@ -1,7 +1,8 @@
 /**
  * Makes the pictures of the status page: `node test/support/pictures.ts [ADDRESS [NODE]]`. With the address of a running
  * daemon, say of the demo, docs/page.png shows it with that node open; without, a machine of made-up scores is drawn
- * in the sizes of Marconi-100 and Frontier, light and dark.
+ * in the sizes of Marconi-100 and Frontier, light and dark. docs/page.png is of 980 simulated nodes: a model of two days
+ * (`simulate --nodes 980 --days 2 --faults 0`, `bootstrap`), then `run` on the simulator from the third day on at full speed.
  */
 import { mkdirSync } from 'node:fs'
 import pino from 'pino'

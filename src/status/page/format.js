@@ -31,11 +31,19 @@ export const STATES = {
   normal: { glyph: '', meaning: 'below the threshold' },
 }
 
+/** Decimal prefixes of large numbers. @type {readonly (readonly [number, string])[]} */
+const PREFIXES = [
+  [1e12, 'T'],
+  [1e9, 'G'],
+  [1e6, 'M'],
+]
+
 /** @param {number | null | undefined} value three significant digits, or a dash for nothing */
 export function number(value) {
   if (value === null || value === undefined) return '–'
   const size = Math.abs(value)
-  if (size !== 0 && (size >= 1e6 || size < 1e-3)) return value.toExponential(2).replace('e+', 'e')
+  if (size !== 0 && (size >= 1e15 || size < 1e-3)) return value.toExponential(2).replace('e+', 'e')
+  for (const [unit, name] of PREFIXES) if (size >= unit) return `${(value / unit).toPrecision(3)} ${name}`
   if (size >= 1000) return Math.round(value).toLocaleString('en')
   return String(Number(value.toPrecision(size >= 100 ? 4 : 3)))
 }
