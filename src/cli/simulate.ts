@@ -22,7 +22,7 @@ interface Options {
   to?: 'stdout' | 'kafka'
   brokers?: string[]
   topic: string
-  keyed: 'node' | 'topic'
+  key: 'node' | 'topic'
   speed: number | 'max'
   json?: boolean
 }
@@ -84,10 +84,7 @@ export function simulateCommand(): Command {
     .option('--brokers <host:port,...>', 'of Kafka', (list: string) => list.split(','))
     .option('--topic <name>', 'of Kafka; it must be there', 'examon')
     .addOption(
-      new Option(
-        '--keyed <by>',
-        'what chooses the Kafka partition: the node, or the MQTT topic as bridges do',
-      )
+      new Option('--key <by>', 'what chooses the Kafka partition: the node, or the MQTT topic as bridges do')
         .choices(['node', 'topic'])
         .default('node'),
     )
@@ -179,11 +176,11 @@ const STDOUT: Target = {
 }
 
 async function openKafka(options: Options): Promise<Target> {
-  const { brokers, topic, keyed } = options
+  const { brokers, topic, key } = options
   if (!brokers) throw new UsageError('--to kafka needs --brokers host:port')
   // Loaded here, for it brings the Kafka client with it.
   const { openRecordProducer } = await import('../sinks/producer.ts')
-  const producer = await openRecordProducer({ brokers, topic, keyed, clientId: 'examon-dec-simulate' })
+  const producer = await openRecordProducer({ brokers, topic, keyed: key, clientId: 'examon-dec-simulate' })
   // The source hands out one key object a series.
   const nodeOfKey = new Map<Buffer, string>()
   return {

@@ -27,7 +27,7 @@ test('verbs, verbs of verbs, options, choices', () => {
   assert.deepEqual(offered('check', 'c'), ['config'])
   assert.deepEqual(offered('check', 'config', '--'), ['--help', '--json'])
   assert.deepEqual(offered('simulate', '--to', ''), ['kafka', 'stdout'])
-  assert.deepEqual(offered('simulate', '--to', 'kafka', '--ke'), ['--keyed'])
+  assert.deepEqual(offered('simulate', '--to', 'kafka', '--ke'), ['--key'])
   assert.deepEqual(offered('completion', ''), ['--help', 'bash', 'fish', 'zsh'])
 })
 

@@ -45,16 +45,21 @@ function section(command: Command, before: readonly string[]): string[] {
           `.SS ${plain([...words, ...command.registeredArguments.map((a) => (a.required ? `<${a.name()}>` : `[${a.name()}]`))].join(' '))}`,
           plain(command.description()),
           ...command.options.filter((option) => !option.hidden).flatMap(entry),
+          ...prose(afterHelp(command)),
           ...examples(afterHelp(command)),
         ]
   return [...own, ...command.commands.flatMap((inner) => section(inner, words))]
 }
 
+/** As `--help` has it: what may stand there and what is usual, in brackets. */
 function entry(option: Option): string[] {
-  const choices = option.argChoices === undefined ? '' : ` One of ${option.argChoices.join(', ')}.`
   const value = option.defaultValue
-  const usual = value === undefined || value === false ? '' : ` Default: ${JSON.stringify(value)}.`
-  return ['.TP', `.B ${plain(option.flags)}`, plain(`${option.description}${choices}${usual}`)]
+  const notes = [
+    option.argChoices === undefined ? '' : `choices: ${option.argChoices.join(', ')}`,
+    value === undefined || value === false ? '' : `default: ${option.defaultValueDescription ?? value}`,
+  ].filter((note) => note !== '')
+  const more = notes.length === 0 ? '' : ` (${notes.join('; ')})`
+  return ['.TP', `.B ${plain(option.flags)}`, plain(`${option.description}${more}`)]
 }
 
 /** What a command says after its options. */
@@ -63,6 +68,16 @@ function afterHelp(command: Command): string {
   command.configureOutput({ writeOut: (text) => parts.push(text) })
   command.outputHelp()
   return parts.join('').slice(command.helpInformation().length)
+}
+
+/** The paragraphs above `Examples:`. */
+function prose(text: string): string[] {
+  const [before = ''] = text.split('Examples:')
+  return before
+    .split(/\n\s*\n/)
+    .map((paragraph) => paragraph.trim())
+    .filter((paragraph) => paragraph !== '')
+    .flatMap((paragraph) => ['.PP', plain(paragraph)])
 }
 
 /** The lines below `Examples:`. */
