@@ -4,21 +4,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { planFaults } from '../../src/simulator/faults.ts'
-import { writeHistory } from '../../src/simulator/history.ts'
-import { placeNodes } from '../../src/simulator/layout.ts'
+import { writeFault } from '../support/fault.ts'
 import { until } from '../support/kafka.ts'
 import { openHook, skipWithout, startAlertmanager, startPrometheus } from '../support/monitoring.ts'
 import { startDaemon } from '../support/program.ts'
 import { REFERENCE_BUNDLE } from '../support/reference.ts'
 
 const RULES = new URL('../../deploy/prometheus/examon-dec.rules.yml', import.meta.url).pathname
-const HOUR_MS = 3_600_000
-/** The day after those that the reference model was trained on, of the same machine. */
-const FROM = Date.parse('2020-03-11T00:00:00Z')
-const HOURS = 12
-const FAULT = { kind: 'fan_failure', fromHour: 3, toHour: 5 } as const
-const SEED = 1
 /** A window ends every .75 s. */
 const SPEED = 1200
 
@@ -28,22 +20,8 @@ const skip =
   skipWithout('prometheus', 'the way of an alert is') || skipWithout('amtool', 'the way of an alert is')
 
 test('a fault arrives as one notification, and resolves', { skip }, async () => {
-  const nodes = placeNodes(2)
-  const [victim] = nodes
-  assert.ok(victim)
-  const span = { fromMs: FROM, toMs: FROM + HOURS * HOUR_MS }
-  const plan = planFaults({ nodes, seed: SEED, fromMs: FROM, toMs: FROM + 240 * HOUR_MS, count: 10 })
-  const usual = plan.find(({ kind }) => kind === FAULT.kind)
-  assert.ok(usual)
-  const fault = {
-    ...usual,
-    nodes: [victim.name],
-    startMs: FROM + FAULT.fromHour * HOUR_MS,
-    endMs: FROM + FAULT.toHour * HOUR_MS,
-    severity: 1,
-  }
   const directory = join(folder, 'history')
-  await writeHistory({ directory, layout: 'samples', nodes: 2, seed: SEED, ...span, faults: [fault] })
+  const victim = await writeFault(directory)
   const hook = await openHook()
   const alertmanager = await startAlertmanager(hook)
   const daemon = await startDaemon(join(folder, 'config.yaml'), {
@@ -66,12 +44,12 @@ scrape_configs: [{job_name: examon-dec, static_configs: [{targets: ['${page}']}]
     assert.deepEqual(
       heard().map(({ status, alerts }) => [status, alerts.map(({ labels }) => labels.node)]),
       [
-        ['firing', [victim.name]],
-        ['resolved', [victim.name]],
+        ['firing', [victim]],
+        ['resolved', [victim]],
       ],
     )
     const [first] = heard()
-    assert.equal(first?.alerts[0]?.annotations.summary, `Node ${victim.name} behaves unlike its past`)
+    assert.equal(first?.alerts[0]?.annotations.summary, `Node ${victim} behaves unlike its past`)
     // Those of the daemon itself are other groups: its model is of 2020. None says that anything fails.
     const others = new Set(hook.received.map(({ groupLabels }) => groupLabels.alertname))
     for (const name of [
