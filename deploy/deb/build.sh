@@ -10,6 +10,7 @@ case $arch in
   arm64) node_arch=arm64 ;;
   *) echo "no build for $arch: ONNX runtime and DuckDB come for amd64 and arm64" >&2; exit 1 ;;
 esac
+maintainer="${DEBFULLNAME:-examon-dec developers} <${DEBEMAIL:-examon-dec@localhost}>"
 version=$(node -p 'require("./package.json").version')
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -26,6 +27,8 @@ cp package-lock.json "$lib/"
 # Native libraries of other systems: 220 MB.
 find "$lib/node_modules/onnxruntime-node/bin" -mindepth 3 -maxdepth 3 -type d ! -path "*/linux/$node_arch" \
   -exec rm -r {} +
+# What only developers of those packages use.
+find "$lib/node_modules" -type f \( -name '.*' -o -name '*.d.ts' -o -name '*.map' -o -name 'index.html' \) -delete
 install -D -m 755 node_modules/node/bin/node "$lib/node/node"
 
 mkdir -p "$root/usr/bin" "$root/usr/lib/systemd/system"
@@ -46,25 +49,54 @@ mkdir -p "$root/etc/examon-dec"
 sed 's|^model: .*|model: /var/lib/examon-dec/marconi100|
      s|^catalogue: .*|catalogue: /usr/lib/examon-dec/config/marconi100.catalogue.yaml|' \
   config/marconi100.yaml >"$root/etc/examon-dec/config.yaml"
-echo '# Variables that config.yaml names as ${NAME}.
-KAFKA=localhost:9092' >"$root/etc/examon-dec/environment"
+# shellcheck disable=SC2016  # It is the file that speaks of ${NAME}.
+printf '%s\n' '# Variables that config.yaml names as ${NAME}.' 'KAFKA=localhost:9092' >"$root/etc/examon-dec/environment"
 chmod 640 "$root/etc/examon-dec/config.yaml" "$root/etc/examon-dec/environment"
 
 mkdir -p "$root/usr/share/man/man1" "$root/usr/share/bash-completion/completions" "$root/usr/share/doc/examon-dec"
 gzip -9n <docs/examon-dec.1 >"$root/usr/share/man/man1/examon-dec.1.gz"
 node_modules/node/bin/node bin/examon-dec.js completion bash \
   >"$root/usr/share/bash-completion/completions/examon-dec"
-cp NOTICE "$root/usr/share/doc/examon-dec/NOTICE"
-cp LICENSE "$root/usr/share/doc/examon-dec/copyright"
-gzip -9n <CHANGELOG.md >"$root/usr/share/doc/examon-dec/changelog.gz"
-cp -R deploy/prometheus deploy/grafana deploy/alertmanager "$root/usr/share/doc/examon-dec/"
+doc=$root/usr/share/doc/examon-dec
+cp NOTICE "$doc/NOTICE"
+gzip -9n <CHANGELOG.md >"$doc/CHANGELOG.md.gz"
+printf 'examon-dec (%s) unstable; urgency=medium\n\n  * What has changed: CHANGELOG.md.gz.\n\n -- %s  %s\n' \
+  "$version" "$maintainer" "$(date -R)" | gzip -9n >"$doc/changelog.gz"
+cat >"$doc/copyright" <<'EOF'
+Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+Upstream-Name: examon-dec
+
+Files: *
+Copyright: 2026 the examon-dec developers
+License: Apache-2.0
+ See /usr/share/common-licenses/Apache-2.0, and NOTICE beside this file.
+
+Files: usr/lib/examon-dec/node_modules/* usr/lib/examon-dec/node/*
+Copyright: 2009-2026 their authors
+License: several
+ Each package has its licence in its folder; Node.js is under the MIT licence, with parts under others
+ (https://github.com/nodejs/node/blob/main/LICENSE).
+EOF
+# What the package brings on purpose, or as npm has it.
+mkdir -p "$root/usr/share/lintian/overrides"
+cat >"$root/usr/share/lintian/overrides/examon-dec" <<'EOF'
+# Its own Node, as its makers build it: the daemon needs a newer one than distributions have.
+examon-dec: embedded-library *
+examon-dec: hardening-no-pie *
+examon-dec: unstripped-binary-or-object *
+examon-dec: missing-dep-for-interpreter node *
+examon-dec: executable-not-elf-or-script *
+# Brokers and secrets stand in them.
+examon-dec: non-standard-file-perm 0640 != 0644 *
+EOF
+cp -R deploy/prometheus deploy/grafana deploy/alertmanager "$doc/"
 
 mkdir "$root/DEBIAN"
 cat >"$root/DEBIAN/control" <<EOF
 Package: examon-dec
 Version: $version
 Architecture: $arch
-Maintainer: examon-dec developers <examon-dec@localhost>
+Maintainer: $maintainer
 Section: net
 Priority: optional
 Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f1)
