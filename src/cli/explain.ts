@@ -60,6 +60,8 @@ function writes(config: Config): string[] {
     const { topic, brokers } = config.bridge
     lines.push(`with bridge: samples to Kafka topic ${topic} at ${brokers.join(', ')}, a node to a partition`)
   }
+  if (config.http.history_file !== undefined)
+    lines.push(`what the page shows to file ${config.http.history_file}`)
   const { host, port, tls } = config.http
   const page =
     port === 0 ? `a free port of ${host}` : `http${tls === undefined ? '' : 's'}://${host}:${port}/`

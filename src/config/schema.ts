@@ -100,6 +100,14 @@ const HttpSchema = section(
         examples: ['file:/run/secrets/token'],
       }),
     ),
+    history_file: Type.Optional(
+      path({
+        description:
+          'File that keeps what the page shows across restarts: the last day of each node, and recent alarms. Written every five minutes and at the end.',
+        'x-otherwise': 'the page begins anew after a restart',
+        examples: ['/var/lib/examon-dec/history.ndjson'],
+      }),
+    ),
     node_link: Type.Optional(
       text({
         description:

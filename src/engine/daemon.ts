@@ -1,6 +1,7 @@
 import type { RunConfig } from '../config/schema.ts'
 import { detectorOptions } from '../detect/options.ts'
 import { openBundle } from '../model/bundle.ts'
+import { HistoryFile } from '../status/history-file.ts'
 import { startHttp } from '../telemetry/http.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { notifyServiceManager } from '../telemetry/service-manager.ts'
@@ -31,6 +32,7 @@ export async function runDaemon(
     sinks: config.sinks.map((sink) => sink.type),
   })
   const bundle = openBundle(config.model)
+  const history = await openPageHistory(config, telemetry)
   let reloader: Reloader | null = null
   const reload = async () => (reloader === null ? 'the daemon is starting' : await reloader.reload())
   const http = await startHttp({ ...config.http, telemetry, reload })
@@ -60,6 +62,16 @@ export async function runDaemon(
   } finally {
     manager.stop()
     await http.close()
+    await history?.close()
     telemetry.stopped()
   }
+}
+
+async function openPageHistory(
+  { http, windows }: RunConfig,
+  telemetry: Telemetry,
+): Promise<HistoryFile | null> {
+  if (http.history_file === undefined) return null
+  const onFailure = (error: Error): void => telemetry.historyFailed(error)
+  return await HistoryFile.open(http.history_file, telemetry.status, windows.forget_after * 1000, onFailure)
 }

@@ -1,11 +1,9 @@
-import type { AlarmRecord, AlarmState, Contribution, FlagRecord } from '../detect/records.ts'
-import { ALARM_STATES } from '../detect/records.ts'
+import type { AlarmRecord, Contribution, FlagRecord } from '../detect/records.ts'
 import type { DropReason } from '../examon/sample.ts'
 import { DROP_REASONS } from '../examon/sample.ts'
 import { RateMeter } from './rate.ts'
+import { type HistoryPoint, Ring } from './ring.ts'
 
-/** Windows of a node that the page can draw: a day of quarter hours. */
-const HISTORY_WINDOWS = 96
 /** Alarms kept for the page; older ones are in the sinks. */
 const RECENT_ALARMS = 500
 
@@ -63,32 +61,16 @@ export interface StatusDocument {
   alarms: AlarmRecord[]
 }
 
-/** One point of a node's history, oldest first in `/api/nodes/<node>`. */
-export interface HistoryPoint {
-  window_end: string
-  score: number | null
-  state: AlarmState
-  mode: number | null
-}
-
 /** The answer of `/api/nodes/<node>`. */
 export interface NodeDocument extends NodeStatus {
   model: string
   history: HistoryPoint[]
 }
 
-/** Ring of the last windows of one node; typed arrays, because ten thousand nodes are held. */
-interface Ring {
-  /** Windows ever written; the next place is `written % HISTORY_WINDOWS`. */
-  written: number
-  /** ms since the epoch. */
-  end: Float64Array
-  /** NaN: not scored. */
-  score: Float64Array
-  /** Index in ALARM_STATES. */
-  state: Uint8Array
-  /** -1: not scored. */
-  mode: Int16Array
+/** What outlasts a restart of one node. */
+export interface KeptNode {
+  flag: FlagRecord
+  history: HistoryPoint[]
 }
 
 interface Entry {
@@ -139,18 +121,8 @@ export class StatusStore {
 
   /** Keeps the node's last window; one that is older than the last is only history that was told already. */
   flag(flag: FlagRecord): void {
-    const end = Date.parse(flag.window_end)
-    const entry = this.#nodes.get(flag.node)
-    const ring = entry?.ring ?? newRing()
-    const last =
-      ring.written === 0 ? Number.NEGATIVE_INFINITY : ring.end[(ring.written - 1) % HISTORY_WINDOWS]
-    if (last !== undefined && end < last) return
-    if (end === last) ring.written-- // the same window again, after a restart
-    const at = ring.written++ % HISTORY_WINDOWS
-    ring.end[at] = end
-    ring.score[at] = flag.score ?? Number.NaN
-    ring.state[at] = ALARM_STATES.indexOf(flag.state)
-    ring.mode[at] = flag.mode ?? -1
+    const ring = this.#nodes.get(flag.node)?.ring ?? new Ring()
+    if (!ring.push(flag)) return
     this.#nodes.set(flag.node, { flag, ring, revision: ++this.#revision })
   }
 
@@ -189,19 +161,28 @@ export class StatusStore {
     const entry = this.#nodes.get(name)
     if (entry === undefined) return undefined
     const { flag, ring } = entry
-    const history: HistoryPoint[] = []
-    for (let i = Math.max(0, ring.written - HISTORY_WINDOWS); i < ring.written; i++) {
-      const at = i % HISTORY_WINDOWS
-      const score = ring.score[at] as number
-      const mode = ring.mode[at] as number
-      history.push({
-        window_end: new Date(ring.end[at] as number).toISOString(),
-        score: Number.isNaN(score) ? null : score,
-        state: ALARM_STATES[ring.state[at] as number] as AlarmState,
-        mode: mode < 0 ? null : mode,
-      })
-    }
-    return { ...nodeStatus(flag), model: flag.model, history }
+    return { ...nodeStatus(flag), model: flag.model, history: ring.points() }
+  }
+
+  /** Everything that the page would lose with this process: a node a time, so that the loop goes on between. */
+  *kept(): Generator<KeptNode> {
+    for (const { flag, ring } of this.#nodes.values()) yield { flag, history: ring.points() }
+  }
+
+  keptAlarms(): AlarmRecord[] {
+    return this.#alarms.map(({ record }) => record)
+  }
+
+  /** Takes up what an earlier process kept; before any flag of this one. */
+  restore({ flag, history }: KeptNode): void {
+    const ring = new Ring()
+    for (const point of history) ring.push(point)
+    this.#nodes.set(flag.node, { flag, ring, revision: ++this.#revision })
+  }
+
+  /** Forgets nodes whose last window ended before that, by the time of the samples. */
+  forgetBefore(ms: number): void {
+    for (const [node, { flag }] of this.#nodes) if (Date.parse(flag.window_end) < ms) this.forget(node)
   }
 
   /** The revision a cursor stands for; -1 for one of another process, one too old or none. */
@@ -216,14 +197,4 @@ export class StatusStore {
 function nodeStatus(flag: FlagRecord): NodeStatus {
   const { node, rack, score, p, state, since, mode, q, coverage, window_end, top } = flag
   return { node, rack, score, p, state, since, mode, q, coverage, window_end, top }
-}
-
-function newRing(): Ring {
-  return {
-    written: 0,
-    end: new Float64Array(HISTORY_WINDOWS),
-    score: new Float64Array(HISTORY_WINDOWS),
-    state: new Uint8Array(HISTORY_WINDOWS),
-    mode: new Int16Array(HISTORY_WINDOWS),
-  }
 }

@@ -276,6 +276,14 @@ export class Telemetry {
     this.#log.info({ event: 'model', ...this.status.daemon.model }, `model ${version} loaded`)
   }
 
+  /** The page's history can't be read or written; flags are not touched by that. */
+  historyFailed(error: unknown): void {
+    this.#log.warn(
+      { event: 'history_failed', error: errorText(error) },
+      "the page's history can not be kept (http.history_file)",
+    )
+  }
+
   serviceManagerFailed(error: Error): void {
     this.#log.warn(
       { event: 'service_manager_failed', error: errorText(error) },

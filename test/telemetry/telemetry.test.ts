@@ -133,8 +133,10 @@ describe('every event', () => {
     })
   }
 
-  test('where it listens, and a service manager that does not, are a line only', () => {
+  test('where it listens, a service manager that does not, and a lost history of the page are a line only', () => {
     const { telemetry, lines } = setup()
+    telemetry.historyFailed(new Error('disk full'))
+    assert.deepEqual([lines.at(-1)?.event, lines.at(-1)?.level], ['history_failed', 'warn'])
     telemetry.serviceManagerFailed(new Error('no socket'))
     assert.deepEqual([lines.at(-1)?.event, lines.at(-1)?.level], ['service_manager_failed', 'warn'])
     telemetry.listening('http://127.0.0.1:9/')
@@ -142,7 +144,7 @@ describe('every event', () => {
   })
 
   test('no method is left out of this table', () => {
-    const others = ['constructor', 'scrape', 'listening', 'serviceManagerFailed']
+    const others = ['constructor', 'scrape', 'listening', 'serviceManagerFailed', 'historyFailed']
     const methods = Object.getOwnPropertyNames(Telemetry.prototype).filter((m) => !others.includes(m))
     assert.deepEqual(EVENTS.map(([name]) => name).sort(), methods.sort())
   })
