@@ -47,7 +47,8 @@ install -D -m 644 deploy/systemd/examon-dec.tmpfiles "$root/usr/lib/tmpfiles.d/e
 # Paths as the service sees them.
 mkdir -p "$root/etc/examon-dec"
 sed 's|^model: .*|model: /var/lib/examon-dec/marconi100|
-     s|^catalogue: .*|catalogue: /usr/lib/examon-dec/config/marconi100.catalogue.yaml|' \
+     s|^catalogue: .*|catalogue: /usr/lib/examon-dec/config/marconi100.catalogue.yaml|
+     s|^http:|&\n  history_file: /var/lib/examon-dec/history.ndjson|' \
   config/marconi100.yaml >"$root/etc/examon-dec/config.yaml"
 # shellcheck disable=SC2016  # It is the file that speaks of ${NAME}.
 printf '%s\n' '# Variables that config.yaml names as ${NAME}.' 'KAFKA=localhost:9092' >"$root/etc/examon-dec/environment"

@@ -69,7 +69,7 @@ function writes(config: Config): string[] {
   return lines
 }
 
-/** Resident memory by series (nodes × metrics), as docs/sizing.md measured it, MB; between and beyond, straight lines. */
+/** Resident memory by series (nodes × metrics) as docs/sizing.md measured it, MB, none at all by extrapolation; between and beyond, straight lines. */
 const MEASURED: readonly (readonly [series: number, megabytes: number])[] = [
   [0, 236],
   [11_500, 251],

@@ -27,7 +27,7 @@ describe('first use, as README and pages tell it', { timeout: 600_000 }, async (
   const shell = new Shell(clone, {
     'localhost:9092': 'skip' in broker ? '' : broker.bootstrap,
     'localhost:1883': 'skip' in mosquitto ? '' : mosquitto.url.replace('mqtt://', ''),
-    // Where pages speak of a model of one's own, this reader has only the one of the README.
+    // Where pages speak of a model of one's own, this reader has that of the README.
     'models/mine': 'models/marconi100',
   })
   before(async () => {
