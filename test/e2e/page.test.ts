@@ -1,23 +1,25 @@
 /** From a fault to the eye: the daemon plays a node's samples, and its page in a real browser shows what came of them. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { FlagRecord } from '../../src/detect/records.ts'
 import { noBrowser, openBrowser } from '../support/browser.ts'
 import { writeFault } from '../support/fault.ts'
+import { until } from '../support/kafka.ts'
 import { startDaemon } from '../support/program.ts'
 import { REFERENCE_BUNDLE } from '../support/reference.ts'
 
 /** A window ends every .75 s. */
 const SPEED = 1200
-const WINDOW_MS = 900_000
+/** From the flag in the file to the eye, ms: one event a second, and a slow machine. A window of a real machine has 900,000. */
+const SHOWN_MS = 15_000
 
 const folder = mkdtempSync(join(tmpdir(), 'examon-dec-page-'))
 after(() => rmSync(folder, { recursive: true }))
 
-test('a fault is on the page within a window, with the metric that tells, and its end too', {
+test('a fault is on the page as soon as it is flagged, with the metric that tells, and its end too', {
   skip: noBrowser(),
 }, async () => {
   const directory = join(folder, 'history')
@@ -40,19 +42,15 @@ test('a fault is on the page within a window, with the metric that tells, and it
     })
     await page.goto(url)
     const cell = page.locator(`[data-node="${victim}"]`)
-    const written = (): FlagRecord[] =>
+    const isFlagged = (): boolean =>
+      existsSync(flags) &&
       readFileSync(flags, 'utf8')
         .split('\n')
         .slice(0, -1)
         .map((line) => JSON.parse(line) as FlagRecord)
-        .filter(({ node }) => node === victim)
-    await page.locator(`[data-node="${victim}"].anomalous`).waitFor({ timeout: 60_000 })
-    const own = written()
-    const first = own.find(({ state }) => state === 'anomalous')
-    const last = own.at(-1)
-    assert.ok(first !== undefined && last !== undefined)
-    const late = Date.parse(last.window_end) - Date.parse(first.window_end)
-    assert.ok(late <= WINDOW_MS, `shown ${late / 1000} s of the machine's time after the flag`)
+        .some(({ node, state }) => node === victim && state === 'anomalous')
+    await until(isFlagged, 'the node is flagged')
+    await page.locator(`[data-node="${victim}"].anomalous`).waitFor({ timeout: SHOWN_MS })
 
     await cell.click()
     await page.locator('svg.chart').waitFor()
