@@ -4,7 +4,7 @@
 import { number, scoreText, STATES, svg, when } from './format.js'
 
 /** @typedef {import('../store.ts').NodeDocument} NodeDocument */
-/** @typedef {import('../store.ts').HistoryPoint} HistoryPoint */
+/** @typedef {import('../ring.ts').HistoryPoint} HistoryPoint */
 
 /** Size of the chart, in its own units; the style sheet scales it. */
 const CHART = { width: 520, height: 222, left: 40, right: 60, top: 8, bottom: 52 }
