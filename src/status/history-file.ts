@@ -25,27 +25,13 @@ type Point = [endMs: number, score: number | null, state: AlarmState, mode: numb
 const isHead = new Ajv().compile<{ format: number; alarms: AlarmRecord[] }>(
   Type.Object({ format: Type.Literal(FORMAT), alarms: Type.Array(AlarmRecordSchema) }),
 )
-const isNode = new Ajv({ allowUnionTypes: true }).compile<{ flag: FlagRecord; history: Point[] }>({
-  type: 'object',
-  required: ['flag', 'history'],
-  properties: {
+const orNull = Type.Union([Type.Number(), Type.Null()])
+const isNode = new Ajv().compile<{ flag: FlagRecord; history: Point[] }>(
+  Type.Object({
     flag: FlagRecordSchema,
-    history: {
-      type: 'array',
-      items: {
-        type: 'array',
-        minItems: 4,
-        maxItems: 4,
-        items: [
-          { type: 'number' },
-          { type: ['number', 'null'] },
-          { enum: [...ALARM_STATES] },
-          { type: ['number', 'null'] },
-        ],
-      },
-    },
-  },
-})
+    history: Type.Array(Type.Tuple([Type.Number(), orNull, Type.Enum([...ALARM_STATES]), orNull])),
+  }),
+)
 
 export class HistoryFile {
   readonly #file: string

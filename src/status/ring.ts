@@ -1,7 +1,7 @@
 import { ALARM_STATES, type AlarmState, type FlagRecord } from '../detect/records.ts'
 
 /** Windows of a node that the page can draw: a day of quarter hours. */
-export const HISTORY_WINDOWS = 96
+const HISTORY_WINDOWS = 96
 
 /** One point of a node's history, oldest first in `/api/nodes/<node>`. */
 export interface HistoryPoint {

@@ -10,11 +10,10 @@ import { parse, parseAllDocuments } from 'yaml'
 import { loadRunConfig } from '../../src/config/load.ts'
 import { documented } from '../support/documented.ts'
 import { banner, CHART, COPIES, KUBE_VERSION, manifests, render } from '../support/manifests.ts'
+import { has } from '../support/walk.ts'
 
 const DEPLOY = join(CHART, '..')
 const read = (path: string): string => readFileSync(path, 'utf8')
-const has = (program: string): boolean =>
-  spawnSync(program, ['--help'], { stdio: 'ignore' }).error === undefined
 const scratch = mkdtempSync(join(tmpdir(), 'examon-dec-helm-'))
 after(() => rmSync(scratch, { recursive: true }))
 

@@ -30,11 +30,10 @@ test('a fault arrives as one notification, and resolves', { skip }, async () => 
     sinks: [{ type: 'ndjson', flags: join(folder, 'flags'), alarms: join(folder, 'alarms') }],
     http: { port: 0 },
   })
-  const page = /"event":"listening","url":"http:\/\/([^"/]+)/.exec(daemon.log())?.[1]
   const prometheus = await startPrometheus(`global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: ['${RULES}']
 alerting: {alertmanagers: [{static_configs: [{targets: ['${new URL(alertmanager.url).host}']}]}]}
-scrape_configs: [{job_name: examon-dec, static_configs: [{targets: ['${page}']}]}]
+scrape_configs: [{job_name: examon-dec, static_configs: [{targets: ['${new URL(daemon.url).host}']}]}]
 `)
   try {
     const heard = () =>

@@ -33,14 +33,13 @@ test('a fault is on the page as soon as it is flagged, with the metric that tell
     http: { port: 0 },
   })
   try {
-    const url = /"event":"listening","url":"([^"]+)/.exec(daemon.log())?.[1] ?? ''
     const page = await browser.newPage()
     const complaints: string[] = []
     page.on('pageerror', (error) => complaints.push(error.message))
     page.on('console', (message) => {
       if (message.type() === 'error') complaints.push(message.text())
     })
-    await page.goto(url)
+    await page.goto(daemon.url)
     const cell = page.locator(`[data-node="${victim}"]`)
     const isFlagged = (): boolean =>
       existsSync(flags) &&

@@ -57,7 +57,7 @@ export const WALKED: readonly { page: string; headings: readonly string[]; by: s
   },
 ]
 
-/** What no walk runs as it stands, and why. A command of the program is tried up to the point where it misses its data. */
+/** What no walk runs as it stands, and why; test/docs-commands.test.ts still looks at verbs and options. */
 export const NOT_WALKED: readonly { command: RegExp; why: string }[] = [
   { command: /^npm (ci|test|run (demo|lint|typecheck))\b/, why: '.ci/run does' },
   { command: /^sudo editor /, why: 'the walk writes what an operator would type' },
@@ -75,3 +75,7 @@ export const NOT_WALKED: readonly { command: RegExp; why: string }[] = [
   },
   { command: /^npx examon-dec tune /, why: 'hours; test/tune runs it on less data' },
 ]
+
+export function whyNotWalked(command: string): string | undefined {
+  return NOT_WALKED.find((one) => one.command.test(command))?.why
+}

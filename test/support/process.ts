@@ -1,4 +1,5 @@
-/** What a process has used, as Linux tells it. */
+/** What a process has used, as Linux tells it, and what it has written. */
+import type { ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
 /** Units of utime and stime in /proc/PID/stat; 100 on every Linux that Node runs on. */
@@ -13,4 +14,16 @@ export function cpuSeconds(pid: number): number {
 export function residentMegabytes(pid: number): number {
   const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
   return Number(kilobytes) / 1024
+}
+
+/** What a child with piped output has written so far; it grows. */
+export function collected({ stdout, stderr }: ChildProcess): { stdout: string; stderr: string } {
+  const written = { stdout: '', stderr: '' }
+  stdout?.setEncoding('utf8').on('data', (text: string) => {
+    written.stdout += text
+  })
+  stderr?.setEncoding('utf8').on('data', (text: string) => {
+    written.stderr += text
+  })
+  return written
 }

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { after } from 'node:test'
 import { stringify } from 'yaml'
 import { until } from './kafka.ts'
+import { collected } from './process.ts'
 
 const PROGRAM = new URL('../../bin/examon-dec.js', import.meta.url).pathname
 
@@ -21,6 +22,8 @@ export function runProgram(...args: string[]): Promise<Exit> {
 
 export interface Daemon {
   pid: number
+  /** Of its page. */
+  url: string
   /** What it has written to stderr so far. */
   log(): string
   /** `/metrics` as values by series: `examon_dec_flags_total`, `examon_dec_drops_total{reason="late"}`. */
@@ -57,6 +60,7 @@ export async function startDaemon(file: string, config: object, verb = 'run'): P
   }
   return {
     pid: child.pid ?? 0,
+    url,
     log,
     exit,
     get,
@@ -81,21 +85,14 @@ process.on('exit', killAll)
 export function launch(args: string[]) {
   const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   children.add(child)
-  let stdout = ''
-  let stderr = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text
-  })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text
-  })
+  const written = collected(child)
   const exit = new Promise<Exit>((resolve) => {
     child.once('close', (code, signal) => {
       children.delete(child)
-      resolve({ code, signal, stdout, stderr })
+      resolve({ code, signal, ...written })
     })
   })
-  return { child, exit, log: () => stderr }
+  return { child, exit, log: () => written.stderr }
 }
 
 function parseMetrics(text: string): Map<string, number> {

@@ -2,7 +2,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Documented, NOT_WALKED } from './documented.ts'
+import { type Documented, whyNotWalked } from './documented.ts'
+import { collected } from './process.ts'
 
 const root = join(import.meta.dirname, '../..')
 const LEFT_OUT = /^(\.git|node_modules|dist|demo-data|.*\.(tgz|deb))$/
@@ -52,21 +53,14 @@ export class Shell {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#running.add(child)
-    let stdout = ''
-    let stderr = ''
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text
-    })
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text
-    })
+    const written = collected(child)
     const outcome = new Promise<Outcome>((resolve) => {
       child.once('close', (status) => {
         this.#running.delete(child)
-        resolve({ status, stdout, stderr })
+        resolve({ status, ...written })
       })
     })
-    return { child, outcome, output: () => stdout + stderr }
+    return { child, outcome, output: () => written.stdout + written.stderr }
   }
 
   /** Runs it to its end, which must be a good one. Returns what it printed. */
@@ -94,9 +88,7 @@ export function signal(child: ChildProcess, name: NodeJS.Signals): void {
 
 /** Commands of a section without those that no walk runs. */
 export function walkable(commands: readonly Documented[]): string[] {
-  return commands
-    .map((one) => one.command)
-    .filter((command) => !NOT_WALKED.some((not) => not.command.test(command)))
+  return commands.map((one) => one.command).filter((command) => whyNotWalked(command) === undefined)
 }
 
 /** Whether a program can be started here. */
